@@ -1,0 +1,1 @@
+"""The domain document as values: elements, what libvirt fills in, and what it refuses. No side effects."""

@@ -1,0 +1,1 @@
+"""Which address each device gets: PCI, drive, USB, virtio-serial, CCID, DIMM."""

@@ -1,0 +1,52 @@
+"""What every device has in common: boot order, alias, rom, ACPI index, address; written after its own fields."""
+
+from __future__ import annotations
+
+from virtctl.domain.devices.address import Address
+from virtctl.schema.element import Child, Element, Field
+from virtctl.schema.fields import Declared
+from virtctl.schema.types import OnOff, Str, UInt, YesNo
+
+COMMON = ("boot", "alias", "master", "rom", "acpi_index", "address")
+
+
+class Boot(Element, tag="boot"):
+    """The device's place in the boot order."""
+
+    order = Field("@order", UInt(), doc="1 is tried first")
+    loadparm = Field("@loadparm", Str(), doc="s390 boot parameter")
+
+
+class Alias(Element, tag="alias"):
+    """The name under which QEMU knows the device; a user's own begins with `ua-`."""
+
+    name = Field("@name", Str())
+
+
+class Rom(Element, tag="rom"):
+    """The option ROM that the guest sees."""
+
+    enabled = Field("@enabled", YesNo())
+    bar = Field("@bar", OnOff(), qemu=None)
+    file = Field("@file", Str())
+
+
+class Device(Element):
+    """Base of all devices. Subclasses declare their own fields; the common ones are written last."""
+
+    boot = Child("boot", Boot, doc="boot order of this device")
+    alias = Child("alias", Alias, doc="QEMU's id of the device")
+    master = Field("master/@startport", UInt(), doc="port of the companion's master (usb)")
+    rom = Child("rom", Rom)
+    acpi_index = Field("acpi/@index", UInt(), doc="number by which firmware and systemd name the card")
+    address = Child("address", Address, doc="where the device sits")
+
+    @classmethod
+    def output_order(cls, found: dict[str, Declared]) -> list[Declared]:
+        """The device's own fields, then the common ones."""
+        return [field for name, field in found.items() if name not in COMMON] + [found[name] for name in COMMON]
+
+    @property
+    def id(self) -> str:
+        """The alias without which nothing can be built; empty before aliases are assigned."""
+        return self.alias.name or "" if self.alias else ""

@@ -1,0 +1,43 @@
+"""What a domain's defaults and rules need to know of the host, as a value. Made by the driver from QEMU's answers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Firmware(NamedTuple):
+    """One descriptor of /usr/share/qemu/firmware, in the order of its file name."""
+
+    name: str
+    interfaces: tuple[str, ...]
+    device: str
+    executable: str
+    executable_format: str
+    nvram_template: str | None
+    nvram_format: str | None
+    targets: tuple[tuple[str, tuple[str, ...]], ...]
+    features: frozenset[str]
+    stateless: bool = False
+
+
+class Host(NamedTuple):
+    """The host as the document sees it."""
+
+    arch: str = "x86_64"
+    emulators: tuple[tuple[str, str], ...] = (("x86_64", "/usr/bin/qemu-system-x86_64"),
+                                              ("i686", "/usr/bin/qemu-system-i386"))
+    machine_aliases: tuple[tuple[str, str], ...] = (("pc", "pc-i440fx-7.2"), ("q35", "pc-q35-7.2"))
+    machines: tuple[str, ...] = ()
+    qemu_version: tuple[int, int, int] = (7, 2, 0)
+    firmware: tuple[Firmware, ...] = ()
+    node_count: int = 1
+    cpu_count: int = 2
+    page_size: int = 4096
+
+    def emulator(self, arch: str) -> str | None:
+        """The QEMU program for an architecture, None when there is none."""
+        return dict(self.emulators).get(arch)
+
+    def machine(self, name: str | None) -> str:
+        """The full name behind a machine type's alias; the default machine for None."""
+        return dict(self.machine_aliases).get(name or "pc", name or "pc")

@@ -1,0 +1,19 @@
+"""What libvirt refuses although each element by itself is legal: one function a rule, in libvirt's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from virtctl.domain.domain import Domain
+from virtctl.domain.host import Host
+
+Rule = Callable[[Domain, Host], None]
+RULES: list[Rule] = []
+
+
+def check(domain: Domain, host: Host) -> None:
+    """Raises the first refusal: the rules inside each element, then those across elements."""
+    for element in domain.walk():
+        element.check()
+    for rule in RULES:
+        rule(domain, host)

@@ -1,0 +1,131 @@
+"""Text to Node, and the other things only an XML library can do. The one module that imports lxml.
+
+What a hostile document may cost is bounded before lxml sees it: 10 MiB (virsh's own limit), 256 levels, no
+DOCTYPE and so no entity of any kind, no network.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from virtctl.errors import XmlSyntaxError
+from virtctl.schema.node import Node
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_DEPTH = 256
+_DOCTYPE = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+_COMMENT = re.compile(rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)
+QEMU_NS = "http://libvirt.org/schemas/domain/qemu/1.0"
+PREFIXES = {QEMU_NS: "qemu", "http://libvirt.org/schemas/domain/lxc/1.0": "lxc",
+            "http://libvirt.org/schemas/domain/xen/1.0": "xen"}
+
+
+def _guard(data: bytes, what: str) -> None:
+    if len(data) > MAX_BYTES:
+        raise XmlSyntaxError(f"{what} is {len(data)} bytes long: more than the {MAX_BYTES} that a document may have")
+    if not data.strip():
+        raise XmlSyntaxError(f"{what}: Document is empty")
+    if b"\0" in data:
+        raise XmlSyntaxError(f"{what}: a NUL byte, or an encoding other than UTF-8")
+    if b"<!" in data and _DOCTYPE.search(_COMMENT.sub(b"", data)):
+        raise XmlSyntaxError(f"{what}: a DOCTYPE is not accepted",
+                             hint="remove the DOCTYPE; entities are never expanded")
+
+
+def _depth_guard(data: bytes, what: str) -> None:
+    # Counting is cheaper than building: a document this shallow in '<' cannot be too deep.
+    if data.count(b"<") <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in re.finditer(rb"<(/?)[^<>]*?(/?)>", data):
+        if match.group(1):
+            depth -= 1
+        elif not match.group(2) and match.group(0)[1:2] not in (b"!", b"?"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise XmlSyntaxError(f"{what}: Excessive depth in document: {MAX_DEPTH}")
+
+
+def read_element(data: bytes | str, what: str = "(domain_definition)") -> _Element:
+    """The root as lxml's element, for XPath and validation. Raises XmlSyntaxError with `what:line: reason`."""
+    from lxml import etree
+
+    if isinstance(data, str):
+        try:
+            data = data.encode()
+        except UnicodeEncodeError as error:
+            raise XmlSyntaxError(f"{what}: the text cannot be written as UTF-8") from error
+        # A str that was decoded already must not be decoded a second time by what its prolog claims.
+        data = re.sub(rb"^\s*<\?xml[^>]*\?>", b"", data)
+    _guard(data, what)
+    _depth_guard(data, what)
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
+                             remove_comments=False, remove_pis=True)
+    try:
+        return etree.fromstring(data.strip(), parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        reason = getattr(error, "msg", None) or str(error)
+        raise XmlSyntaxError(f"{what}:{getattr(error, 'lineno', None) or 1}: {reason}") from error
+
+
+def _name(qualified: str | bytes) -> str:
+    tag = qualified if isinstance(qualified, str) else qualified.decode()
+    if tag[0] != "{":
+        return tag
+    space, _, local = tag[1:].partition("}")
+    prefix = PREFIXES.get(space)
+    return f"{prefix}:{local}" if prefix else f"{{{space}}}{local}"
+
+
+def _convert(element: _Element, verbatim: frozenset[str]) -> Node:
+    node = Node(_name(element.tag))
+    node.line = element.sourceline if isinstance(element.sourceline, int) else 0
+    node.attrs = {_name(key): str(value) for key, value in element.attrib.items()}
+    if node.tag in verbatim:
+        node.raw = inner_xml(element)
+        return node
+    text = element.text or ""
+    for child in element:
+        if isinstance(child.tag, str):
+            node.children.append(_convert(child, verbatim))
+        text += child.tail or ""
+    if text and (not node.children or text.strip()):
+        node.text = text
+    return node
+
+
+def inner_xml(element: _Element) -> str:
+    """What stands between an element's tags, with the name spaces that it uses declared where they are used."""
+    from lxml import etree
+
+    parts = [element.text or ""]
+    for child in element:
+        parts.append(etree.tostring(child, encoding="unicode", with_tail=True))
+    return "".join(parts)
+
+
+VERBATIM = frozenset({"metadata"})
+
+
+def read(data: bytes | str, what: str = "(domain_definition)", verbatim: frozenset[str] = VERBATIM) -> Node:
+    """The document as a Node; elements whose tag is in `verbatim` keep their inside as raw text."""
+    return _convert(read_element(data, what), verbatim)
+
+
+def xpath(data: str, expression: str) -> list[str]:
+    """What an XPath 1.0 expression selects, each piece as text (elements as XML)."""
+    from lxml import etree
+
+    root = read_element(data)
+    try:
+        found = root.xpath(expression, namespaces={"qemu": QEMU_NS})
+    except etree.XPathError as error:
+        raise XmlSyntaxError(f"invalid XPath expression '{expression}': {error}") from error
+    if not isinstance(found, list):
+        return [str(found)]
+    return [etree.tostring(item, encoding="unicode", with_tail=False) if isinstance(item, etree._Element) else str(item)
+            for item in found]
