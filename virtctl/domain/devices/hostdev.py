@@ -1,0 +1,109 @@
+"""`<hostdev>`: a device of the host handed to the guest. One class per kind, chosen by `mode` and `type`."""
+
+from __future__ import annotations
+
+from virtctl.domain.devices.device import Device
+from virtctl.domain.devices.hostdev_source import (
+    CapsSource,
+    MdevSource,
+    PciSource,
+    ScsiHostSource,
+    ScsiSource,
+    UsbSource,
+)
+from virtctl.domain.devices.virtio import TRANSITIONAL
+from virtctl.schema.element import Child, Element, ElementClass, Field, Flag
+from virtctl.schema.fields import Declared
+from virtctl.schema.node import Node
+from virtctl.schema.types import Enum, OnOff, Str, YesNo
+
+TYPES = ("usb", "pci", "scsi", "scsi_host", "mdev")
+CAPS_TYPES = ("storage", "misc", "net")
+_LAST = ("teaming_type", "teaming_persistent", "readonly", "shareable")
+
+
+class Hostdev(Device, tag="hostdev"):
+    """A device of the host handed to the guest."""
+
+    mode = Field("@mode", Enum("subsystem", "capabilities"), default="subsystem",
+                 doc="kind of assignment; capabilities is for containers")
+    type = Field("@type", Enum(*TYPES, *CAPS_TYPES), required=True, doc="kind of device")
+    managed = Field("@managed", YesNo(), default=False, doc="whether the host's driver is detached at start (pci)")
+    teaming_type = Field("teaming/@type", Enum("persistent", "transient"), doc="role in a failover pair")
+    teaming_persistent = Field("teaming/@persistent", Str(), doc="alias of the pair's virtio interface")
+    readonly = Flag("readonly", doc="the guest may not write (scsi)")
+    shareable = Flag("shareable", doc="several guests may use the device (scsi)")
+
+    @classmethod
+    def output_order(cls, found: dict[str, Declared]) -> list[Declared]:
+        """Teaming, readonly and shareable follow the fields of the kind."""
+        ordered = super().output_order(found)
+        split = len(found) - 6
+        own = [field for field in ordered[:split] if field.name not in _LAST]
+        return own + [field for field in ordered[:split] if field.name in _LAST] + ordered[split:]
+
+    @classmethod
+    def class_for(cls, node: Node) -> ElementClass:
+        """The class of the kind that the document names."""
+        return KINDS.get((node.attrs.get("mode", "subsystem"), node.attrs.get("type", "")), cls)
+
+    @property
+    def source_element(self) -> Element | None:
+        """The `<source>`, whatever the kind."""
+        found = self.__dict__.get("source")
+        return found if isinstance(found, Element) else None
+
+
+class UsbHostdev(Hostdev, tag="hostdev"):
+    """A USB device, by vendor and product or by its place on the host."""
+
+    source = Child("source", UsbSource, doc="which device")
+
+
+class PciHostdev(Hostdev, tag="hostdev"):
+    """A PCI device."""
+
+    driver = Field("driver/@name", Enum("default", "kvm", "vfio", "xen"), doc="host driver used for the assignment")
+    source = Child("source", PciSource, doc="which device")
+
+
+class ScsiHostdev(Hostdev, tag="hostdev"):
+    """A SCSI unit of a host adapter, or of an iSCSI target."""
+
+    sgio = Field("@sgio", Enum("default", "filtered", "unfiltered"), doc="filter of SCSI commands")
+    rawio = Field("@rawio", YesNo(), doc="whether QEMU gets the rawio capability")
+    source = Child("source", ScsiSource, doc="which unit")
+
+
+class ScsiHostHostdev(Hostdev, tag="hostdev"):
+    """A vhost-scsi target with all its units."""
+
+    model = Field("@model", Enum(*TRANSITIONAL), doc="variant of the virtio card")
+    source = Child("source", ScsiHostSource, doc="which target")
+
+
+class MdevHostdev(Hostdev, tag="hostdev"):
+    """A mediated device."""
+
+    model = Field("@model", Enum("vfio-pci", "vfio-ccw", "vfio-ap"), doc="programming interface of the device")
+    display = Field("@display", OnOff(), doc="whether the device draws the guest's screen")
+    ramfb = Field("@ramfb", OnOff(), doc="a memory framebuffer for early boot")
+    source = Child("source", MdevSource, doc="which device")
+
+
+class CapsHostdev(Hostdev, tag="hostdev"):
+    """A device node or interface given to a container."""
+
+    source = Child("source", CapsSource, doc="which device")
+
+
+KINDS: dict[tuple[str, str], type[Hostdev]] = {
+    ("subsystem", "usb"): UsbHostdev,
+    ("subsystem", "pci"): PciHostdev,
+    ("subsystem", "scsi"): ScsiHostdev,
+    ("subsystem", "scsi_host"): ScsiHostHostdev,
+    ("subsystem", "mdev"): MdevHostdev,
+    ("capabilities", "storage"): CapsHostdev,
+    ("capabilities", "misc"): CapsHostdev,
+    ("capabilities", "net"): CapsHostdev,
+}
