@@ -27,12 +27,16 @@ INACTIVE = Mode()
 
 
 class Meta(TypedDict, total=False):
-    """What any field may say about itself. `live`: only for a running guest; `secret`: only with security info."""
+    """What any field may say about itself. `live`: only for a running guest; `secret`: only with security info.
+
+    `refused`: the error for a value that the type refuses, where libvirt words it otherwise; `%s` is the value.
+    """
 
     doc: str
     qemu: object
     live: bool
     secret: bool
+    refused: tuple[type[VirtctlError], str]
 
 
 class Plan:
@@ -78,6 +82,7 @@ class Declared:
         self.qemu = meta.get("qemu")
         self.live = meta.get("live", False)
         self.secret = meta.get("secret", False)
+        self.refused = meta.get("refused")
 
     def __set_name__(self, owner: type[Element], name: str) -> None:
         self.name = name
@@ -145,6 +150,9 @@ class Field(Declared, Generic[T]):
         """The error for a value that the type refused."""
         hint = f"line {node.line}: {node.tag}/{self.steps[-1]} takes {self.type.doc}"
         tail = f" {reason}" if reason else ""
+        if self.refused is not None:
+            error, words = self.refused
+            return error(words.replace("%s", text), hint=hint)
         last = self.steps[-1]
         what = f"attribute '{last[1:]}' in element '{node.tag}'" if last[0] == "@" else f"element '{node.tag}'"
         return XmlError(f"Invalid value for {what}: '{text}'.{tail}", hint=hint)

@@ -1,0 +1,33 @@
+"""`<seclabel>` below a source: a security label for one file, against the domain's own."""
+
+from __future__ import annotations
+
+from virtctl.errors import UnsupportedConfig, XmlError
+from virtctl.schema.element import Element, Field, Mode
+from virtctl.schema.node import Node
+from virtctl.schema.types import Str, YesNo
+
+
+class DeviceSeclabel(Element, tag="seclabel"):
+    """How one file or socket is labelled."""
+
+    model = Field("@model", Str(), doc="security driver: selinux, apparmor, dac")
+    labelskip = Field("@labelskip", YesNo(), live=True, doc="whether labelling failed and was skipped")
+    relabel = Field("@relabel", YesNo(), doc="whether to label at all",
+                    refused=(XmlError, "invalid security relabel value %s"))
+    label = Field("label", Str(), doc="the label")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """An override relabels unless it says otherwise."""
+        if self.relabel is None:
+            self.relabel = True
+        if self.label and not self.relabel:
+            model = self.model or "(null)"
+            raise UnsupportedConfig(f"Cannot specify a label if relabelling is turned off. model={model}")
+
+    def written(self, node: Node, mode: Mode) -> None:
+        """A label that was skipped says only that."""
+        if node.attrs.get("labelskip") == "yes":
+            node.attrs.pop("relabel", None)
+        else:
+            node.attrs.pop("labelskip", None)

@@ -1,0 +1,25 @@
+"""What of an element counts when its kind decides that: the rest is left out, as libvirt never looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from virtctl.schema.fields import Plan
+from virtctl.schema.node import Node
+
+
+def relevant(node: Node, plan: Plan, names: Collection[str]) -> Node:
+    """`node` without the declared attributes and children whose field is not in `names`; the undeclared ones stay."""
+    kept = Node(node.tag, None, node.text, node.line)
+    kept.raw = node.raw
+    for key, value in node.attrs.items():
+        field = plan.attrs.get(key)
+        if field is None or field.name in names:
+            kept.attrs[key] = value
+    for child in node.children:
+        below = plan.children.get(child.tag)
+        if isinstance(below, Plan):
+            kept.children.append(relevant(child, below, names))
+        elif below is None or below.name in names:
+            kept.children.append(child)
+    return kept
