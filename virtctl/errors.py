@@ -46,6 +46,12 @@ class XmlSchemaError(VirtctlError):
     prefix = "XML document failed to validate against schema"
 
 
+class ConfigSyntaxError(VirtctlError):
+    """A Xen configuration (s-expression, xm or xl file) that cannot be read; the message ends with the place."""
+
+    prefix = "configuration file syntax error"
+
+
 class UnsupportedConfig(VirtctlError):
     """A legal document that this QEMU, machine type or program cannot carry out."""
 
@@ -92,6 +98,16 @@ class InvalidArgument(VirtctlError):
     """An argument of a verb is out of range or malformed."""
 
     prefix = "invalid argument"
+
+
+class ValueOverflow(VirtctlError):
+    """A number that does not fit where it is kept."""
+
+    prefix = "numerical overflow"
+
+
+class XmlDetail(VirtctlError):
+    """A document that says something impossible, where libvirt gives the reason without a prefix."""
 
 
 class InternalError(VirtctlError):
@@ -146,6 +162,10 @@ class SystemFault(VirtctlError):
 
 class MonitorError(InternalError):
     """The human monitor refused a command, answered in unknown words, or is gone."""
+
+
+class MonitorGone(MonitorError):
+    """QEMU ended, or left its monitor, while it was being asked."""
 
 
 class MonitorTimeout(OperationTimeout):

@@ -1,0 +1,123 @@
+"""The s-expressions of xend: a list is a Python list, an atom a str.
+
+Atoms stand bare or in single or double quotes, in which a backslash escapes as in C. `#` at the start of a token
+begins a comment. The reader keeps its own stack, so that depth is a limit of ours and not of the interpreter.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+
+from virtctl.errors import ConfigSyntaxError
+from virtctl.xen.escapes import unescape
+
+Sexpr: TypeAlias = str | list["Sexpr"]
+
+MAX_CHARACTERS = 4 * 1024 * 1024
+MAX_DEPTH = 64
+
+_TOKEN = re.compile(r"""
+    (?P<space>(?:\s+|\#[^\n]*)+)
+  | (?P<open>\()
+  | (?P<close>\))
+  | '(?P<single>[^'\\]*(?:\\.[^'\\]*)*)'(?=[\s()'"]|\Z)
+  | "(?P<double>[^"\\]*(?:\\.[^"\\]*)*)"(?=[\s()'"]|\Z)
+  | (?P<bare>[^\s()'"][^\s()]*)
+""", re.VERBOSE | re.DOTALL)
+_BARE = re.compile(r"[^\s()'\"#\\\0-\x1f][^\s()'\"\\\0-\x1f]*\Z")
+_ESCAPED = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\000"}
+
+
+class Quoted(str):
+    """An atom that is written in quotes whether it needs them or not."""
+
+    __slots__ = ()
+
+
+def _fail(what: str, offset: int) -> ConfigSyntaxError:
+    return ConfigSyntaxError(f"{what} at offset {offset}")
+
+
+def read_sexpr(text: str) -> list[Sexpr]:
+    """The one list that `text` holds. Raises ConfigSyntaxError with the offset of what is wrong."""
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigSyntaxError(f"an s-expression of {len(text)} characters: more than {MAX_CHARACTERS}")
+    outer: list[Sexpr] = []
+    stack: list[list[Sexpr]] = [outer]
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise _fail("unterminated string or junk after one", position)
+        kind = match.lastgroup or ""
+        if kind != "space":
+            _take(kind, match, stack)
+        position = match.end()
+    if len(stack) > 1:
+        raise _fail(f"{len(stack) - 1} ')' missing", position)
+    if not outer:
+        raise _fail("expecting '('", position)
+    found = outer[0]
+    assert isinstance(found, list)
+    return found
+
+
+def _take(kind: str, match: re.Match[str], stack: list[list[Sexpr]]) -> None:
+    """Puts one token where it belongs."""
+    if len(stack) == 1 and (kind != "open" or stack[0]):
+        raise _fail("expecting the end" if stack[0] else "expecting '('", match.start())
+    if kind == "open":
+        if len(stack) > MAX_DEPTH:
+            raise _fail(f"more than {MAX_DEPTH} lists in one another", match.start())
+        inner: list[Sexpr] = []
+        stack[-1].append(inner)
+        stack.append(inner)
+    elif kind == "close":
+        stack.pop()
+    else:
+        stack[-1].append(match[kind] if kind == "bare" else unescape(match[kind]))
+
+
+def _atom(text: str) -> str:
+    if not isinstance(text, Quoted) and _BARE.match(text):
+        return text
+    return "'" + "".join(_ESCAPED.get(character, character) for character in text) + "'"
+
+
+def write_sexpr(value: Sexpr, depth: int = 0) -> str:
+    """The text, as libvirt spaces it: a blank between two words, none between two lists."""
+    if isinstance(value, str):
+        return _atom(value)
+    if depth >= MAX_DEPTH:
+        raise ConfigSyntaxError(f"more than {MAX_DEPTH} lists in one another")
+    out = []
+    for index, item in enumerate(value):
+        if index and not (isinstance(item, list) and isinstance(value[index - 1], list)):
+            out.append(" ")
+        out.append(write_sexpr(item, depth + 1))
+    return "(" + "".join(out) + ")"
+
+
+def entries(node: Sexpr, name: str) -> list[list[Sexpr]]:
+    """The lists directly inside `node` that begin with the word `name`."""
+    if isinstance(node, str):
+        return []
+    return [item for item in node if isinstance(item, list) and item and item[0] == name]
+
+
+def lookup(node: Sexpr, path: str) -> list[Sexpr] | None:
+    """The first list at `a/b/c` inside `node`."""
+    here: list[Sexpr] | None = node if isinstance(node, list) else None
+    for step in path.split("/"):
+        found = entries(here, step) if here is not None else []
+        here = found[0] if found else None
+    return here
+
+
+def value_of(node: Sexpr, path: str) -> str | None:
+    """The atom that follows the last word of `path`; None where it is absent, empty or a list."""
+    found = lookup(node, path)
+    if found is None or len(found) < 2 or not isinstance(found[1], str):
+        return None
+    return found[1]
