@@ -1,0 +1,237 @@
+"""The life of one QEMU process: know it again, signal it, find it, tell how it ended.
+
+A process is known by its pid, its start time and the boot it runs in; a pid alone is never trusted. Nothing here
+needs more than the standard library's light modules, because `list` asks `alive` of every guest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import select
+import signal
+import struct
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from virtctl.errors import SystemFault
+
+
+class ProcessId(NamedTuple):
+    """Who a process is: `start_time` is field 22 of /proc/PID/stat, `boot_id` the kernel's name of this boot."""
+
+    pid: int
+    start_time: int
+    boot_id: str
+
+
+class Stray(NamedTuple):
+    """A running QEMU of ours that was found by looking at processes instead of records."""
+
+    identity: ProcessId
+    uuid: str
+    folder: str
+
+
+@cache
+def boot_id() -> str:
+    """The kernel's name of the running boot."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError as cause:
+        raise SystemFault("cannot read the boot id of this host", cause) from cause
+
+
+def _stat(pid: int) -> tuple[str, int] | None:
+    """State letter and start time, or None when there is no such process."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    try:
+        text = os.read(fd, 4096)
+    except ProcessLookupError:
+        return None
+    finally:
+        os.close(fd)
+    fields = text[text.rindex(b")") + 2 :].split()  # the command name before may hold spaces and brackets
+    return fields[0].decode(), int(fields[19])
+
+
+def identify(pid: int) -> ProcessId:
+    """The identity of a process that runs now. Raises ProcessLookupError when there is none."""
+    found = _stat(pid)
+    if found is None:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    return ProcessId(pid, found[1], boot_id())
+
+
+def alive(identity: ProcessId) -> bool:
+    """Whether this very process still runs: not a later one with its pid, not one of an earlier boot, not a zombie."""
+    if identity.pid <= 1 or identity.boot_id != boot_id():
+        return False
+    found = _stat(identity.pid)
+    return found is not None and found[1] == identity.start_time and found[0] not in "ZX"
+
+
+def stopped(identity: ProcessId) -> bool:
+    """Whether the process is stopped by a signal or a debugger, so that it cannot answer."""
+    found = _stat(identity.pid)
+    return found is not None and found[1] == identity.start_time and found[0] in "Tt"
+
+
+@contextlib.contextmanager
+def _grip(identity: ProcessId) -> Iterator[int | None]:
+    """A pidfd on exactly this process, or None when it is gone: what holds a pidfd cannot hit a stranger."""
+    pidfd: int | None = None
+    try:
+        if identity.pid > 1:
+            with contextlib.suppress(ProcessLookupError):
+                pidfd = os.pidfd_open(identity.pid)
+        yield pidfd if pidfd is not None and alive(identity) else None
+    finally:
+        if pidfd is not None:
+            os.close(pidfd)
+        with contextlib.suppress(ChildProcessError):  # reap it where it was our own child
+            os.waitpid(identity.pid, os.WNOHANG)
+
+
+def send_signal(identity: ProcessId, number: signal.Signals) -> bool:
+    """Sends a signal to exactly this process; False when it is gone already."""
+    with _grip(identity) as pidfd:
+        return pidfd is not None and _send(pidfd, number, identity.pid)
+
+
+def _send(pidfd: int, number: signal.Signals, pid: int) -> bool:
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return False
+    except OSError as cause:
+        raise SystemFault(f"Failed to terminate process {pid} with {number.name}", cause) from cause
+    return True
+
+
+def wait_end(identity: ProcessId, deadline: float) -> bool:
+    """Waits up to `deadline` seconds for the process to end; True when it has."""
+    with _grip(identity) as pidfd:
+        return pidfd is None or ended_within(pidfd, deadline)
+
+
+def ended_within(pidfd: int, seconds: float) -> bool:
+    """Waits up to `seconds` for the process of a pidfd to end; True when it has."""
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(max(0.0, seconds) * 1000))
+
+
+def terminate(identity: ProcessId, *, graceful: bool = False, deadline: float = 15.0) -> signal.Signals | None:
+    """Ends the process: SIGTERM, and unless `graceful` SIGKILL after two thirds of `deadline` seconds.
+
+    A stopped process cannot hear SIGTERM and is killed at once. Returns the signal that ended it, None when it was
+    gone before. Raises SystemFault ("Failed to terminate process N with SIGKILL: Device or resource busy") when it
+    outlives the deadline.
+    """
+    limit = time.monotonic() + deadline
+    with _grip(identity) as pidfd:
+        if pidfd is None or not _send(pidfd, signal.SIGTERM, identity.pid):
+            return None
+        if _await_term(pidfd, identity, deadline if graceful else deadline * 2 / 3, impatient=not graceful):
+            return signal.SIGTERM
+        last = signal.SIGTERM
+        if not graceful:
+            last = signal.SIGKILL
+            _send(pidfd, last, identity.pid)
+            if ended_within(pidfd, limit - time.monotonic()):
+                return last
+    busy = OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+    raise SystemFault(f"Failed to terminate process {identity.pid} with {last.name}", busy)
+
+
+def _await_term(pidfd: int, identity: ProcessId, seconds: float, *, impatient: bool) -> bool:
+    limit = time.monotonic() + seconds
+    while not (impatient and stopped(identity)):
+        left = limit - time.monotonic()
+        if ended_within(pidfd, min(left, 0.5)):
+            return True
+        if left <= 0:
+            break
+    return False
+
+
+def _links(pid: int) -> Iterator[tuple[str, str]]:
+    """Every open descriptor of a process: its number and what it points to."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        numbers = os.listdir(folder)  # noqa: PTH208 - the numbers are wanted, not paths
+    except OSError:
+        return
+    for number in numbers:
+        with contextlib.suppress(OSError):
+            yield number, os.readlink(f"{folder}/{number}")  # noqa: PTH115 - a string, cheaply
+
+
+def pty_belongs_to(pid: int, pts: str) -> bool:
+    """Whether process `pid` holds the master side of /dev/pts/N: the node is reused as soon as a QEMU dies."""
+    wanted = f"tty-index:\t{pts.rpartition('/')[2]}\n"
+    for number, target in _links(pid):
+        if target.endswith("/ptmx"):
+            with contextlib.suppress(OSError):
+                if wanted in Path(f"/proc/{pid}/fdinfo/{number}").read_text():
+                    return True
+    return False
+
+
+def holds_open(pid: int, path: str) -> bool:
+    """Whether process `pid` has `path` itself open."""
+    return any(target == path for _, target in _links(pid))
+
+
+def find_strays(runtime: Path, uuid: str | None = None) -> list[Stray]:
+    """Running QEMUs whose working folder is `runtime`/UUID, the folder deleted or not; of one guest, or of all."""
+    found = []
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - the numbers are wanted, not paths
+        if entry.isdigit():
+            with contextlib.suppress(OSError, ValueError):
+                stray = _stray(int(entry), str(runtime))
+                if stray is not None and uuid in (None, stray.uuid):
+                    found.append(stray)
+    return found
+
+
+def _stray(pid: int, runtime: str) -> Stray | None:
+    folder = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)")  # noqa: PTH115 - a string, cheaply
+    parent, _, uuid = folder.rpartition("/")
+    if parent != runtime:
+        return None
+    identity = identify(pid)
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    if b"-uuid" not in words or words[words.index(b"-uuid") + 1].decode() != uuid or not alive(identity):
+        return None
+    return Stray(identity, uuid, folder)
+
+
+def pidfile_owner(path: Path) -> int | None:
+    """The pid of the process that holds the lock of QEMU's pidfile, None when nobody does or there is no file."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        query = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        kind, _, _, _, pid = struct.unpack("hhqqi4x", fcntl.fcntl(fd, fcntl.F_GETLK, query))
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return None if kind == fcntl.F_UNLCK else pid
+
+
+def ended_cleanly(pidfile: Path) -> bool:
+    """Whether a QEMU that is gone had ended by itself: it removes its pidfile then, a killed one leaves it."""
+    return not os.path.lexists(pidfile)
