@@ -142,13 +142,19 @@ def with_seal(header: Header, data: bytes, seal: Seal) -> Header:
     return header._replace(unused=bare[:-12] + _head_hash(header, data))
 
 
-def read_seal(header: Header, data: bytes) -> Seal | None:
-    """The seal, None when there is none. Raises `ImageError` when header, data or seal were changed."""
+def read_seal(header: Header, data: bytes, *, trust_head: bool = False) -> Seal | None:
+    """The seal, None when there is none. Raises `ImageError` when header, data or seal were changed.
+
+    `trust_head` takes the part about the stream although header or data were changed (virsh edits so).
+    """
     if not any(header.unused):
         return None
     marker, length, stream_hash, head_hash = _SEAL.unpack(header.unused)
-    if marker != _MARKER or head_hash != _head_hash(header, data):
-        raise ImageError("save image is damaged: its header and domain XML do not match their checksum")
+    if marker != _MARKER or not (trust_head or head_hash == _head_hash(header, data)):
+        raise ImageError(
+            "save image is damaged: its header and domain XML do not match their checksum",
+            hint="if another program edited the XML in it, save-image-define with the right XML makes it good again",
+        )
     return Seal(length, stream_hash)
 
 

@@ -123,9 +123,10 @@ class SaveImage:
         return fd
 
 
-def open_image(path: Path) -> SaveImage:
+def open_image(path: Path, *, trust_head: bool = False) -> SaveImage:
     """Opens an image and checks all of it but the stream (see `verify`).
 
+    `trust_head` is for an image whose XML another program edited; its stream has to be verified all the more.
     Raises `ImageError` in libvirt's words, `SystemFault` when the file cannot be read.
     """
     fd, size = _open(path, os.O_RDONLY)
@@ -134,7 +135,7 @@ def open_image(path: Path) -> SaveImage:
         _take_turn(fd, fcntl.LOCK_SH, path)
         if _redo_path(path).exists():
             _finish_edit(path)
-        _load(image)
+        _load(image, trust_head)
         fcntl.flock(fd, fcntl.LOCK_UN)  # QEMU inherits this open file
     except OSError as cause:
         image.close()
@@ -171,7 +172,7 @@ def _take_turn(fd: int, kind: int, path: Path) -> None:
             time.sleep(0.005)
 
 
-def _load(image: SaveImage) -> None:
+def _load(image: SaveImage, trust_head: bool) -> None:
     raw = os.pread(image.fd, saveheader.SIZE, 0)
     if _load_legacy(image, raw):
         return
@@ -183,7 +184,7 @@ def _load(image: SaveImage) -> None:
     image.header = header
     image.stream_offset = end
     image.stream_length = image.size - end
-    image.seal = saveheader.read_seal(header, data)
+    image.seal = saveheader.read_seal(header, data, trust_head=trust_head)
     image.xml, image.cookie = saveheader.split_data(header, data)
     kind = header.compression
     if image.seal is not None and image.seal.stream_length != image.stream_length:
@@ -229,9 +230,10 @@ def define_xml(path: Path, xml: str, *, running: bool | None = None) -> None:
     """Replaces the domain XML in an image, and with `running` the state that a restore gives the guest.
 
     The head is rewritten where it lies, since the stream may be huge. Its new bytes are put beside the image first, so
-    that a crash in the middle is finished by whoever opens the image next. Raises `ImageError`, `SystemFault`.
+    that a crash in the middle is finished by whoever opens the image next. An image whose head is damaged, or was
+    edited by another program, is made good when its stream proves whole. Raises `ImageError`, `SystemFault`.
     """
-    with open_image(path) as image:
+    with _open_for_edit(path) as image:
         if image.header is None:
             raise ImageError("an image of the form of 2007 holds no domain XML")
         header = image.header
@@ -241,6 +243,19 @@ def define_xml(path: Path, xml: str, *, running: bool | None = None) -> None:
         if image.seal is not None:
             header = saveheader.with_seal(header, data, image.seal)
         _replace_head(path, header.pack() + data)
+
+
+def _open_for_edit(path: Path) -> SaveImage:
+    try:
+        return open_image(path)
+    except ImageError:
+        image = open_image(path, trust_head=True)
+        try:
+            image.verify()
+        except BaseException:
+            image.close()
+            raise
+        return image
 
 
 def _replace_head(path: Path, head: bytes) -> None:

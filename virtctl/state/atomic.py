@@ -208,9 +208,15 @@ def reap(folder: Path) -> list[Path]:
     for name in names:
         pid, _, rest = name.removeprefix(_TEMP).partition("-")
         started, _, _ = rest.partition("-")
-        if not (pid.isdigit() and started.isdigit()) or start_time(int(pid)) == int(started):
+        if not (pid.isdigit() and started.isdigit()) or _writes_on(int(pid), int(started)):
             continue
         with suppress(OSError):
             (folder / name).unlink()
             removed.append(folder / name)
     return removed
+
+
+def _writes_on(pid: int, started: int) -> bool:
+    """Whether that writer lives; 0 stands for a start time that could not be read."""
+    now = start_time(pid)
+    return now is not None and started in (now, 0)
