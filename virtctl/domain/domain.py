@@ -2,21 +2,95 @@
 
 from __future__ import annotations
 
+from virtctl.domain.clock import Clock
+from virtctl.domain.commandline import CommandLine, Deprecation, Override, QemuCapabilities
+from virtctl.domain.cpu import Cpu
 from virtctl.domain.devices import Devices
+from virtctl.domain.features import Features
+from virtctl.domain.launch import IdMap, KeyWrap, LaunchSecurity, Perf, Pm
+from virtctl.domain.memory import MemoryBacking, MemTune, NumaTune
+from virtctl.domain.metadata import Metadata
+from virtctl.domain.os import Os
+from virtctl.domain.seclabel import Seclabel
+from virtctl.domain.sysinfo import Sysinfo
+from virtctl.domain.tuning import BlkioTune, CpuTune, IoThread, Resource, VcpuState
 from virtctl.schema import xmlio
-from virtctl.schema.element import INACTIVE, Child, Element, Field, Mode
-from virtctl.schema.node import to_text
-from virtctl.schema.types import Int, Str, Uuid
+from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode, Size
+from virtctl.schema.node import Node, to_text
+from virtctl.schema.types import CpuSet, Enum, Int, OnOff, Str, UInt, Uuid
+
+TYPES = ("qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp", "parallels",
+         "bhyve", "vz")
+ACTIONS = ("destroy", "restart", "rename-restart", "preserve")
+
+
+class GenId(Element, tag="genid"):
+    """The generation of the guest: changes whenever it is set back in time or copied."""
+
+    value = Field(".", Uuid(), doc="the identifier, made up when empty")
 
 
 class Domain(Element, tag="domain"):
     """One guest."""
 
-    type = Field("@type", Str(), required=True, doc="hypervisor: qemu (emulation) or kvm")
+    type = Field("@type", Enum(*TYPES), required=True, doc="hypervisor: qemu (emulation) or kvm")
     id = Field("@id", Int(), live=True, doc="number of the running guest")
     name = Field("name", Str(), doc="name, unique on the host")
     uuid = Field("uuid", Uuid(), doc="identity, unique everywhere")
-    devices = Child("devices", Devices)
+    genid = Child("genid", GenId, doc="generation identifier")
+    title = Field("title", Str(), doc="short description, one line")
+    description = Field("description", Str(), doc="description")
+    metadata = Child("metadata", Metadata, doc="what other programs keep here")
+    max_memory_slots = Field("maxMemory/@slots", UInt(), doc="slots for memory added at run time")
+    max_memory = Size("maxMemory", doc="memory that the guest can grow to")
+    dump_core = Field("memory/@dumpCore", OnOff(), doc="whether the guest's memory is part of QEMU's core dump")
+    memory = Size("memory", doc="memory of the guest at start")
+    current_memory = Size("currentMemory", doc="memory left to the guest by the balloon")
+    blkiotune = Child("blkiotune", BlkioTune, doc="shares of block devices")
+    memtune = Child("memtune", MemTune, doc="limits of memory")
+    memory_backing = Child("memoryBacking", MemoryBacking, doc="what backs the memory")
+    vcpu_placement = Field("vcpu/@placement", Enum("static", "auto"), doc="who chooses the host's CPUs")
+    vcpu_cpuset = Field("vcpu/@cpuset", CpuSet(), doc="host CPUs")
+    vcpu_current = Field("vcpu/@current", UInt(), doc="processors that are there at start")
+    vcpu = Field("vcpu", UInt(), doc="processors at most")
+    vcpus = Children("vcpus/vcpu", VcpuState, doc="single processors")
+    iothreads = Field("iothreads", UInt(), doc="number of I/O threads")
+    iothread_ids = Children("iothreadids/iothread", IoThread, doc="single I/O threads")
+    default_pool_min = Field("defaultiothread/@thread_pool_min", Int(0, 2**31 - 1),
+                             doc="least workers of the main loop")
+    default_pool_max = Field("defaultiothread/@thread_pool_max", Int(0, 2**31 - 1),
+                             doc="most workers of the main loop")
+    cputune = Child("cputune", CpuTune, doc="scheduling")
+    numatune = Child("numatune", NumaTune, doc="host NUMA nodes")
+    resource = Child("resource", Resource, doc="control group")
+    sysinfo = Children("sysinfo", Sysinfo, doc="tables of the firmware")
+    bootloader = Field("bootloader", Str(), doc="host program that chooses a kernel (Xen)")
+    bootloader_args = Field("bootloader_args", Str(), doc="its arguments")
+    os = Child("os", Os, doc="how it boots")
+    idmap = Child("idmap", IdMap, doc="user numbers (containers)")
+    features = Child("features", Features, doc="what the machine can do")
+    cpu = Child("cpu", Cpu, doc="processor")
+    clock = Child("clock", Clock, doc="time")
+    on_poweroff = Field("on_poweroff", Enum(*ACTIONS), doc="what follows a power off by the guest")
+    on_reboot = Field("on_reboot", Enum(*ACTIONS), doc="what follows a reboot by the guest")
+    on_crash = Field("on_crash", Enum(*ACTIONS, "coredump-destroy", "coredump-restart"), doc="what follows a crash")
+    on_lockfailure = Field("on_lockfailure", Enum("poweroff", "restart", "pause", "ignore"),
+                           doc="what follows the loss of a disk's lock")
+    pm = Child("pm", Pm, doc="sleep states")
+    perf = Child("perf", Perf, doc="counters of the host")
+    devices = Child("devices", Devices, doc="devices")
+    seclabels = Children("seclabel", Seclabel, doc="security labels")
+    commandline = Child("qemu:commandline", CommandLine, doc="arguments for QEMU")
+    qemu_capabilities = Child("qemu:capabilities", QemuCapabilities, doc="capabilities of QEMU")
+    override = Child("qemu:override", Override, doc="properties of devices")
+    deprecation = Child("qemu:deprecation", Deprecation, doc="behaviour of deprecated things")
+    keywrap = Child("keywrap", KeyWrap, doc="key management (s390)")
+    launch_security = Child("launchSecurity", LaunchSecurity, doc="confidential guests")
+
+    def written(self, node: Node, mode: Mode) -> None:
+        """QEMU's name space is declared where it is used."""
+        if any(child.tag.startswith("qemu:") for child in node.children):
+            node.attrs["xmlns:qemu"] = xmlio.QEMU_NS
 
 
 def read_domain(text: str | bytes, mode: Mode = INACTIVE, what: str = "(domain_definition)") -> Domain:

@@ -26,10 +26,12 @@ from virtctl.schema.fields import (
     Flag,
     Mode,
     Plan,
+    Size,
 )
 from virtctl.schema.node import Node
 
-__all__ = ["INACTIVE", "Child", "Children", "Dropped", "Element", "ElementClass", "Extra", "Field", "Flag", "Mode"]
+__all__ = ["INACTIVE", "Child", "Children", "Dropped", "Element", "ElementClass", "Extra", "Field", "Flag", "Mode",
+           "Size"]
 
 
 class Extra(NamedTuple):
@@ -69,6 +71,8 @@ class Element:
         cls.plan = Plan()
         for field in cls.fields:
             cls.plan.place(list(field.steps), field)
+            for path in field.also:
+                cls.plan.place(path.split("/"), Dropped(path))
 
     @classmethod
     def output_order(cls, found: dict[str, Declared]) -> list[Declared]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypedDict, TypeVar, Unpack, overload
 
-from virtctl.errors import VirtctlError, XmlError
+from virtctl.errors import InvalidArgument, ValueOverflow, VirtctlError, XmlError
 from virtctl.schema.node import Node
-from virtctl.schema.types import XmlType
+from virtctl.schema.types import UInt, XmlType, unit_bytes
 
 if TYPE_CHECKING:
     from virtctl.schema.element import Element
@@ -74,6 +76,7 @@ class Declared:
 
     whole = False  # takes the child element itself, not one text inside it
     name = ""
+    also: tuple[str, ...] = ()  # further paths that belong to this field and are read with it
 
     def __init__(self, path: str, meta: Meta) -> None:
         self.path = path
@@ -172,6 +175,50 @@ class Field(Declared, Generic[T]):
             target.text = self.type.format(value)
 
 
+class Size(Field[T]):
+    """An amount of memory, read with the unit beside it (KiB where none is told) and written in KiB, rounded up."""
+
+    @overload
+    def __init__(self: Size[int], path: str, *, default: int, **meta: Unpack[Meta]) -> None: ...
+    @overload
+    def __init__(self: Size[int | None], path: str, **meta: Unpack[Meta]) -> None: ...
+
+    def __init__(self, path: str, *, default: int | None = None, **meta: Unpack[Meta]) -> None:
+        Declared.__init__(self, path, meta)
+        self.type, self.default, self.required = UInt(2**64 - 1), default, False
+        head, _, last = path.rpartition("/")
+        prefix = f"{head}/" if head else ""
+        self.also = (f"{prefix}@unit" if last[0] in "@." else f"{prefix}{last}/@unit",)
+
+    def read(self, obj: Element, node: Node, text: str, mode: Mode) -> None:
+        """The amount in KiB."""
+        place = "./" + self.path.replace("/", "[1]/") + ("" if "@" in self.path else "[1]")
+        try:
+            number = int(text, 10) if text.strip().lstrip("+").isdecimal() else -1
+            factor = unit_bytes(node.attrs.get("unit", "KiB"))
+        except ValueError as error:
+            raise InvalidArgument(str(error)) from error
+        if number < 0:
+            raise XmlError(f"Invalid value '{text}' for element or attribute '{place}'")
+        if number * factor > 2**63 - 1:
+            raise ValueOverflow(f"value too large: {number}{node.attrs.get('unit', '')}")
+        obj.__dict__[self.name] = -(-number * factor // 1024)
+
+    def write(self, obj: Element, node: Node, mode: Mode) -> None:
+        """The unit, then the amount; an attribute before its unit."""
+        value = obj.__dict__.get(self.name)
+        value = self.default if value is None else value
+        if value is None or not self.shown(mode):
+            return
+        target, last = self.holder(node), self.steps[-1]
+        if last[0] == "@":
+            target.attrs[last[1:]] = str(value)
+            target.attrs["unit"] = "KiB"
+        else:
+            target.attrs["unit"] = "KiB"
+            target.text = str(value)
+
+
 class Flag(Declared):
     """An empty element that is there or not, such as `<readonly/>`."""
 
@@ -216,13 +263,21 @@ class Dropped(Declared):
 
 
 class Child(Declared, Generic[E]):
-    """One declared element inside another; None when absent. The path is its tag, or `wrapper/tag`."""
+    """One declared element inside another; None when absent. The path is its tag, or `wrapper/tag`.
+
+    An element that nests in itself is given as `lambda: TheClass`.
+    """
 
     whole = True
 
-    def __init__(self, path: str, type: type[E], **meta: Unpack[Meta]) -> None:
+    def __init__(self, path: str, type: type[E] | Callable[[], builtins.type[E]], **meta: Unpack[Meta]) -> None:
         super().__init__(path, meta)
-        self.type = type
+        self.given = type
+
+    @property
+    def type(self) -> builtins.type[E]:
+        """The class that reads the child."""
+        return self.given if isinstance(self.given, type) else self.given()
 
     @overload
     def __get__(self, obj: None, owner: type[Element]) -> Self: ...

@@ -1,0 +1,133 @@
+"""`<features>`: what the emulated machine can do."""
+
+from __future__ import annotations
+
+from virtctl.errors import UnsupportedConfig
+from virtctl.schema.element import Child, Element, Field, Flag, Mode, Size
+from virtctl.schema.node import Node
+from virtctl.schema.types import Enum, OnOff, Str, UInt
+
+Switch = Field[bool | None]
+TOGGLES = ("hap", "pmu", "pvspinlock", "vmport", "smm", "vmcoreinfo")
+
+
+def _switch(path: str, doc: str) -> Switch:
+    return Field(f"{path}/@state", OnOff(), doc=doc)
+
+
+class Hyperv(Element, tag="hyperv"):
+    """Enlightenments for Windows guests."""
+
+    mode = Field("@mode", Enum("custom", "passthrough"), doc="the list below, or all that the host can do")
+    relaxed = _switch("relaxed", "relaxed timer constraints")
+    vapic = _switch("vapic", "virtual APIC")
+    spinlocks = _switch("spinlocks", "spinlock support")
+    spinlocks_retries = Field("spinlocks/@retries", UInt(), doc="attempts before a spinlock yields, 4095 at least")
+    vpindex = _switch("vpindex", "virtual processor index")
+    runtime = _switch("runtime", "processor time spent in the guest and in the hypervisor")
+    synic = _switch("synic", "synthetic interrupt controller")
+    stimer = _switch("stimer", "synthetic timers")
+    stimer_direct = _switch("stimer/direct", "direct mode of synthetic timers")
+    reset = _switch("reset", "reset by the hypervisor")
+    vendor_id = _switch("vendor_id", "vendor id")
+    vendor_id_value = Field("vendor_id/@value", Str(), doc="vendor id, 12 characters at most")
+    frequencies = _switch("frequencies", "frequency registers")
+    reenlightenment = _switch("reenlightenment", "notification of migration")
+    tlbflush = _switch("tlbflush", "paravirtual TLB flush")
+    ipi = _switch("ipi", "paravirtual inter-processor interrupts")
+    evmcs = _switch("evmcs", "enlightened VMCS")
+    avic = _switch("avic", "use of AVIC/APICv with synic")
+
+
+class Kvm(Element, tag="kvm"):
+    """Features of KVM as the guest sees them."""
+
+    hidden = _switch("hidden", "hide KVM from the guest's usual discovery")
+    hint_dedicated = _switch("hint-dedicated", "tell the guest that its processors are its own")
+    poll_control = _switch("poll-control", "let the guest poll before it halts")
+    pv_ipi = _switch("pv-ipi", "paravirtual inter-processor interrupts")
+    dirty_ring = _switch("dirty-ring", "dirty pages tracked in a ring")
+    dirty_ring_size = Field("dirty-ring/@size", UInt(), doc="entries of the ring, a power of 2 from 1024 to 65536")
+
+
+class Xen(Element, tag="xen"):
+    """Features of Xen guests."""
+
+    e820_host = _switch("e820_host", "show the host's e820 map")
+    passthrough = _switch("passthrough", "IOMMU mappings for PCI passthrough")
+    passthrough_mode = Field("passthrough/@mode", Enum("sync_pt", "share_pt"), doc="how they are shared")
+
+
+class Tcg(Element, tag="tcg"):
+    """Features of QEMU's emulation."""
+
+    tb_cache = Size("tb-cache", doc="size of the translated code's cache")
+
+
+class Apic(Element, tag="apic"):
+    """The programmable interrupt controller."""
+
+    eoi = Field("@eoi", OnOff(), doc="paravirtual end of interrupt")
+
+
+class Gic(Element, tag="gic"):
+    """ARM's interrupt controller."""
+
+    version = Field("@version", Enum("host", "2", "3"), doc="its version")
+
+
+class Capabilities(Element, tag="capabilities"):
+    """Capabilities of containers."""
+
+    policy = Field("@policy", Enum("default", "allow", "deny"), doc="what holds for those not listed")
+
+
+class Features(Element, tag="features"):
+    """What the emulated machine can do."""
+
+    acpi = Flag("acpi", doc="ACPI tables")
+    apic = Child("apic", Apic, doc="programmable interrupt controller")
+    pae = Flag("pae", doc="physical address extension")
+    hap = _switch("hap", "hardware assisted paging")
+    viridian = Flag("viridian", doc="Hyper-V extensions of Xen")
+    privnet = Flag("privnet", doc="a network name space of its own (containers)")
+    hyperv = Child("hyperv", Hyperv, doc="enlightenments for Windows guests")
+    kvm = Child("kvm", Kvm, doc="features of KVM as the guest sees them")
+    pvspinlock = _switch("pvspinlock", "paravirtual spinlocks")
+    capabilities = Child("capabilities", Capabilities, doc="capabilities of containers")
+    pmu = _switch("pmu", "performance counters")
+    vmport = _switch("vmport", "VMware's I/O port")
+    gic = Child("gic", Gic, doc="ARM's interrupt controller")
+    smm = _switch("smm", "system management mode")
+    tseg = Size("smm/tseg", doc="memory of system management mode")
+    ioapic = Field("ioapic/@driver", Enum("kvm", "qemu"), doc="who emulates the I/O APIC")
+    hpt_resizing = Field("hpt/@resizing", Enum("enabled", "disabled", "required"), doc="resizing of the page table")
+    hpt_maxpagesize = Size("hpt/maxpagesize", doc="greatest page size (pseries)")
+    vmcoreinfo = _switch("vmcoreinfo", "dump information for the guest's kernel")
+    htm = _switch("htm", "hardware transactional memory (pseries)")
+    nested_hv = _switch("nested-hv", "nested virtualization (pseries)")
+    msrs = Field("msrs/@unknown", Enum("ignore", "fault"), doc="what becomes of unknown model specific registers")
+    ccf_assist = _switch("ccf-assist", "count cache flush assist (pseries)")
+    xen = Child("xen", Xen, doc="features of Xen guests")
+    cfpc = Field("cfpc/@value", Enum("broken", "workaround", "fixed"), doc="cache flush on privilege change (pseries)")
+    sbbc = Field("sbbc/@value", Enum("broken", "workaround", "fixed"), doc="bounds checking (pseries)")
+    ibs = Field("ibs/@value", Enum("broken", "workaround", "fixed-ibs", "fixed-ccd", "fixed-na"),
+                doc="indirect branch speculation (pseries)")
+    tcg = Child("tcg", Tcg, doc="features of QEMU's emulation")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """An element without a state means on."""
+        for child in node.children:
+            if child.tag in TOGGLES and "state" not in child.attrs:
+                self.__dict__[child.tag] = True
+
+    def unknown(self, child: Node, where: str, mode: Mode) -> None:
+        """A feature that nobody knows is refused, as libvirt does."""
+        if where:
+            super().unknown(child, where, mode)
+        else:
+            raise UnsupportedConfig(f"unexpected feature '{child.tag}'")
+
+    def visible(self, mode: Mode) -> bool:
+        """An empty one is not written."""
+        return bool(self.to_node(mode).children)
