@@ -1,0 +1,26 @@
+"""What stands behind a connection URI. Commands call a driver; a driver knows how its kind of host does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from virtctl.drivers.base import Driver
+from virtctl.errors import NoConnection
+from virtctl.paths import Paths
+
+QEMU_URIS = ("qemu:///system", "qemu:///session", "qemu:///embed")
+
+
+def open_driver(uri: str, paths: Paths, *, command: str = "", lock_timeout: float = 30.0, readonly: bool = False,
+                warn: Callable[[str], None] = lambda text: None) -> Driver:
+    """The driver for a URI; `paths` are the folders of a qemu connection. Raises NoConnection."""
+    base = uri.partition("?")[0]
+    if base in QEMU_URIS or base == "qemu:":
+        from virtctl.drivers.qemu import QemuDriver
+
+        return QemuDriver(paths, uri=base, command=command, lock_timeout=lock_timeout, readonly=readonly, warn=warn)
+    if base.startswith("test:"):
+        from virtctl.drivers.test import TestDriver
+
+        return TestDriver(base)
+    raise NoConnection(uri)
