@@ -270,7 +270,7 @@ class Child(Declared, Generic[E]):
 
     whole = True
 
-    def __init__(self, path: str, type: type[E] | Callable[[], builtins.type[E]], **meta: Unpack[Meta]) -> None:
+    def __init__(self, path: str, type: builtins.type[E] | Callable[[], builtins.type[E]], **meta: Unpack[Meta]) -> None:
         super().__init__(path, meta)
         self.given = type
 
@@ -280,11 +280,11 @@ class Child(Declared, Generic[E]):
         return self.given if isinstance(self.given, type) else self.given()
 
     @overload
-    def __get__(self, obj: None, owner: type[Element]) -> Self: ...
+    def __get__(self, obj: None, owner: builtins.type[Element]) -> Self: ...
     @overload
-    def __get__(self, obj: Element, owner: type[Element]) -> E | None: ...
+    def __get__(self, obj: Element, owner: builtins.type[Element]) -> E | None: ...
 
-    def __get__(self, obj: Element | None, owner: type[Element]) -> Self | E | None:
+    def __get__(self, obj: Element | None, owner: builtins.type[Element]) -> Self | E | None:
         return self if obj is None else obj.__dict__.get(self.name)
 
     def __set__(self, obj: Element, value: E | None) -> None:
