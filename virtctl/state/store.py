@@ -15,6 +15,7 @@ from virtctl.errors import NoDomain, OperationFailed, SystemFault, VirtctlError
 from virtctl.paths import Paths
 from virtctl.state import history, trash
 from virtctl.state.atomic import make_dir, reap, remove_file, sync_folder, temp_beside, write_file
+from virtctl.state.journal import Journal, Record
 from virtctl.state.lock import DEFAULT_TIMEOUT, DefinitionsLock
 from virtctl.state.names import SUFFIX, Broken, Entry, check_name, identify, inspect, read_definition
 
@@ -135,23 +136,37 @@ class Store:
     def rename(self, old: str, new: str, xml_text: str, running: Iterable[Entry] = ()) -> None:
         """Gives a domain another name; `xml_text` already bears it. The autostart mark goes along.
 
-        A crash in between leaves both files with one uuid, of which `entries` warns.
+        A crash in between leaves a journal record `rename`, for `finish_rename`.
         """
         check_name(new)
         with self._lock as lock:
             known = self._known(lock)
             if old not in known:
                 raise NoDomain(f"no domain with matching name '{old}'")
-            others = {name: uuid for name, uuid in known.items() if name != old}
-            self._check(new, known[old], others | {e.name: e.uuid for e in running if e.name != old})
-            marked = self.autostart(old)
-            with history.Log(self.paths, known[old]) as log:
-                write_file(self.path_of(new), xml_text.encode())
-                if marked:
-                    self._set_link(new, True)
-                    self._set_link(old, False)
-                remove_file(self.path_of(old))
+            uuid = known[old]
+            others = {name: taken for name, taken in known.items() if name != old}
+            self._check(new, uuid, others | {e.name: e.uuid for e in running if e.name != old})
+            self._index_time = -1
+            with history.Log(self.paths, uuid) as log:
+                operation = Journal(self.paths, command=self.command).open(uuid, "rename", old=old, new=new)
+                try:
+                    write_file(self.path_of(new), xml_text.encode())
+                except BaseException:
+                    operation.done()
+                    raise
+                self.finish_rename(operation.record)
                 log.add(f"renamed from {old}", new, self.command)
+
+    def finish_rename(self, record: Record) -> None:
+        """Completes a renaming whose new definition was written, or forgets one whose was not."""
+        old, new = str(record.facts["old"]), str(record.facts["new"])
+        with self._lock:
+            if old != new and self.uuid_of(new) == record.uuid and self.exists(old):
+                if self.autostart(old):
+                    self._set_link(new, True)
+                self._set_link(old, False)
+                remove_file(self.path_of(old))
+            record.done()
             self._index_time = -1
 
     def undo(self, wanted: str) -> Entry:

@@ -22,11 +22,11 @@ _MARK = "-autostart"
 
 
 class Discarded(NamedTuple):
-    """A definition in the trash. `when` is in seconds since 1970."""
+    """A definition in the trash. `stamp` is in nanoseconds since 1970."""
 
     path: Path
     uuid: str
-    when: float
+    stamp: int
     autostart: bool
 
 
@@ -35,7 +35,7 @@ def _read_name(path: Path) -> Discarded | None:
     when, _, rest = stem.partition("-")
     if not when.isdigit() or not path.name.endswith(SUFFIX):
         return None
-    return Discarded(path, rest.removesuffix(_MARK), int(when) / 1e9, rest.endswith(_MARK))
+    return Discarded(path, rest.removesuffix(_MARK), int(when), rest.endswith(_MARK))
 
 
 def contents(paths: Paths) -> list[Discarded]:
@@ -56,7 +56,9 @@ def keep(paths: Paths, definition: Path, uuid: str, *, autostart: bool = False) 
     A hard link costs no space, so that this works on a full disk; between two file systems it is a copy.
     """
     make_dir(paths.trash)
-    target = paths.trash / f"{time.time_ns():020d}-{uuid}{_MARK if autostart else ''}{SUFFIX}"
+    newest = next((entry.stamp for entry in contents(paths)), 0)
+    stamp = max(time.time_ns(), newest + 1)  # a clock that was set back must not make this the older one
+    target = paths.trash / f"{stamp:020d}-{uuid}{_MARK if autostart else ''}{SUFFIX}"
     try:
         target.hardlink_to(definition)
     except OSError as cause:
