@@ -14,8 +14,10 @@ from virtctl.domain.os import Os
 from virtctl.domain.seclabel import Seclabel
 from virtctl.domain.sysinfo import Sysinfo
 from virtctl.domain.tuning import BlkioTune, CpuTune, IoThread, Resource, VcpuState
+from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema import xmlio
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode, Size
+from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node, to_text
 from virtctl.schema.types import CpuSet, Enum, Int, OnOff, Str, UInt, Uuid
 
@@ -33,7 +35,8 @@ class GenId(Element, tag="genid"):
 class Domain(Element, tag="domain"):
     """One guest."""
 
-    type = Field("@type", Enum(*TYPES), required=True, doc="hypervisor: qemu (emulation) or kvm")
+    type = Field("@type", Enum(*TYPES), required=True, doc="hypervisor: qemu (emulation) or kvm",
+                 refused=(UnsupportedConfig, "invalid domain type %s"))
     id = Field("@id", Int(), live=True, doc="number of the running guest")
     name = Field("name", Str(), doc="name, unique on the host")
     uuid = Field("uuid", Uuid(), doc="identity, unique everywhere")
@@ -87,6 +90,10 @@ class Domain(Element, tag="domain"):
     keywrap = Child("keywrap", KeyWrap, doc="key management (s390)")
     launch_security = Child("launchSecurity", LaunchSecurity, doc="confidential guests")
 
+    def missing(self, field: Declared) -> VirtctlError:
+        """The error for a required value that is not there."""
+        return InternalError("missing domain type attribute") if field.name == "type" else super().missing(field)
+
     def written(self, node: Node, mode: Mode) -> None:
         """QEMU's name space is declared where it is used."""
         if any(child.tag.startswith("qemu:") for child in node.children):
@@ -95,7 +102,10 @@ class Domain(Element, tag="domain"):
 
 def read_domain(text: str | bytes, mode: Mode = INACTIVE, what: str = "(domain_definition)") -> Domain:
     """A document as it stands: nothing filled in, nothing checked beyond its types."""
-    return Domain.parse(xmlio.read(text, what), mode)
+    root = xmlio.read(text, what)
+    if root.tag != "domain":
+        raise XmlError(f"expecting root element of 'domain', not '{root.tag}'")
+    return Domain.parse(root, mode)
 
 
 def write_domain(domain: Domain, mode: Mode = INACTIVE) -> str:

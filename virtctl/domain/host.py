@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -33,10 +35,22 @@ class Host(NamedTuple):
     node_count: int = 1
     cpu_count: int = 2
     page_size: int = 4096
+    kvm: bool = True
+    runs: Callable[[str], bool] = lambda path: os.access(path, os.X_OK)  # whether a program is there
 
     def emulator(self, arch: str) -> str | None:
         """The QEMU program for an architecture, None when there is none."""
         return dict(self.emulators).get(arch)
+
+    def arches_of(self, emulator: str) -> tuple[str, ...] | None:
+        """The architectures that a QEMU program emulates, None when there is no such program."""
+        for arch, path in self.emulators:
+            if path == emulator:
+                return (arch, "i686") if arch == "x86_64" else (arch,)
+        if not self.runs(emulator):
+            return None
+        named = os.path.basename(emulator).removeprefix("qemu-system-")
+        return ("i686",) if named == "i386" else (named,) if named == "aarch64" else ("x86_64", "i686")
 
     def machine(self, name: str | None) -> str:
         """The full name behind a machine type's alias; the default machine for None."""

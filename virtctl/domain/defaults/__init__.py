@@ -4,11 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from virtctl.domain.addresses import assign_addresses, drive
+from virtctl.domain.defaults import audio, basics, controllers, implicit_controllers, memory, processor, video
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 
 Step = Callable[[Domain, Host], None]
-STEPS: list[Step] = []
+STEPS: list[Step] = [
+    controllers.number_controllers,
+    video.sort_videos,
+    basics.kind,
+    basics.identity,
+    basics.life_cycle,
+    basics.emulator,
+    basics.machine,
+    controllers.add_default_devices,
+    processor.vcpus,
+    processor.model,
+    audio.backend,
+    memory.memory,
+    basics.boot_order,
+    drive.assign_disks,
+    drive.assign_scsi_hostdevs,
+    video.complete_videos,
+    implicit_controllers.add_implicit_controllers,
+    video.add_implicit_video,
+    controllers.controller_models,
+    assign_addresses,
+]
 
 
 def fill(domain: Domain, host: Host) -> None:

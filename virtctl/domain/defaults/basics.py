@@ -1,0 +1,91 @@
+"""What kind of guest it is: hypervisor, architecture, emulator, machine; and its identity and life cycle."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from virtctl.domain.clock import Clock
+from virtctl.domain.devices import Devices
+from virtctl.domain.domain import Domain
+from virtctl.domain.host import Host
+from virtctl.domain.os import Boot, Os
+from virtctl.domain.virtualization import check_arch
+from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
+
+
+def kind(domain: Domain, host: Host) -> None:
+    """The operating system type and architecture must be ones that exist."""
+    os = domain.os
+    if os is None or os.type is None:
+        raise XmlError("an os <type> must be specified")
+    if os.type not in ("hvm", "linux", "exe", "xen", "uml", "xenpvh"):
+        raise UnsupportedConfig(f"unknown OS type '{os.type}'")
+    os.arch = os.arch or host.arch
+    check_arch(os.arch)
+    if domain.devices is None:
+        domain.devices = Devices()
+
+
+def identity(domain: Domain, host: Host) -> None:
+    """A name must be there; a uuid and a generation are made up."""
+    if not domain.name:
+        raise VirtctlError("missing name information")
+    if domain.uuid is None:
+        domain.uuid = str(uuid4())
+    if domain.genid is not None and domain.genid.value is None:
+        domain.genid.value = str(uuid4())
+
+
+def emulator(domain: Domain, host: Host) -> None:
+    """The QEMU program for the architecture; one that the user names must be able to run the guest."""
+    os, devices = _os(domain), _devices(domain)
+    arch = os.arch or host.arch
+    devices.emulator = devices.emulator or host.emulator(arch)
+    if devices.emulator is None:
+        raise UnsupportedConfig(f"No emulator found for arch '{arch}'")
+    arches = host.arches_of(devices.emulator)
+    if arches is None:
+        raise VirtctlError(f"Cannot check QEMU binary {devices.emulator}: No such file or directory")
+    told = f"Emulator '{devices.emulator}' does not support"
+    if os.type != "hvm":
+        raise UnsupportedConfig(f"{told} os type '{os.type}'")
+    if arch not in arches:
+        raise UnsupportedConfig(f"{told} arch '{arch}'")
+    if domain.type != "qemu" and not (domain.type == "kvm" and host.kvm):
+        raise UnsupportedConfig(f"{told} virt type '{domain.type}'")
+
+
+def machine(domain: Domain, host: Host) -> None:
+    """The full name of the machine type."""
+    os = _os(domain)
+    os.machine = host.machine(os.machine)
+
+
+def life_cycle(domain: Domain, host: Host) -> None:
+    """What follows a power off, reboot or crash, and the clock."""
+    domain.on_poweroff = domain.on_poweroff or "destroy"
+    domain.on_reboot = domain.on_reboot or "restart"
+    domain.on_crash = domain.on_crash or "destroy"
+    if domain.clock is None:
+        domain.clock = Clock(offset="utc")
+
+
+def boot_order(domain: Domain, host: Host) -> None:
+    """Without any word on booting, the first hard disk."""
+    os = _os(domain)
+    if os.boots or os.kernel:
+        return
+    if not any(device.boot is not None for device in _devices(domain)):
+        os.boots = [Boot(dev="hd")]
+
+
+def _os(domain: Domain) -> Os:
+    if domain.os is None:
+        raise XmlError("an os <type> must be specified")
+    return domain.os
+
+
+def _devices(domain: Domain) -> Devices:
+    if domain.devices is None:
+        domain.devices = Devices()
+    return domain.devices
