@@ -39,8 +39,11 @@ def _fail(what: str, offset: int) -> ConfigSyntaxError:
     return ConfigSyntaxError(f"{what} at offset {offset}")
 
 
-def read_sexpr(text: str) -> list[Sexpr]:
-    """The one list that `text` holds. Raises ConfigSyntaxError with the offset of what is wrong."""
+def read_sexpr(text: str, notes: list[str] | None = None) -> list[Sexpr]:
+    """The one list that `text` holds. Raises ConfigSyntaxError with the offset of what is wrong.
+
+    With `notes`, a text that lacks nothing but its very last ')' is taken, as libvirt takes it, and noted.
+    """
     if len(text) > MAX_CHARACTERS:
         raise ConfigSyntaxError(f"an s-expression of {len(text)} characters: more than {MAX_CHARACTERS}")
     outer: list[Sexpr] = []
@@ -54,7 +57,9 @@ def read_sexpr(text: str) -> list[Sexpr]:
         if kind != "space":
             _take(kind, match, stack)
         position = match.end()
-    if len(stack) > 1:
+    if len(stack) == 2 and notes is not None:
+        notes.append(f"the last ')' is missing at offset {position}")
+    elif len(stack) > 1:
         raise _fail(f"{len(stack) - 1} ')' missing", position)
     if not outer:
         raise _fail("expecting '('", position)
