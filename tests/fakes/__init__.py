@@ -1,0 +1,1 @@
+"""Stand-ins for programs, for faults that the real ones do not produce on request."""
