@@ -159,7 +159,7 @@ def _drive(text: str, reply: str) -> Drive:
     if match is None:
         unexpected("info block", reply)
     facts = {}
-    for line in match["facts"].splitlines():
+    for line in match["facts"].split("\n")[:-1]:
         key, colon, value = line.strip().partition(":")
         if not colon or key in facts:
             unexpected("info block", reply)
