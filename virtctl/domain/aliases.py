@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from virtctl.domain.addresses.drive import disk_number
-from virtctl.domain.addresses.topology import tagged
+from virtctl.domain.addresses.topology import ALL, tagged
 from virtctl.domain.addresses.wants import text
 from virtctl.domain.controllers import find_controller
 from virtctl.domain.devices.address import DimmAddress, DriveAddress
@@ -25,33 +25,32 @@ MEMORY = {"dimm": "dimm", "nvdimm": "nvdimm", "virtio-pmem": "virtiopmem", "virt
 
 def assign_aliases(domain: Domain) -> None:
     """Gives every device of a guest that is about to start its alias, in place."""
-    for disk in tagged(domain, "disk"):
-        _give(disk, disk_alias(domain, disk))
-    for net in tagged(domain, "interface"):
-        if text(net, "type") == "hostdev":
-            _give(net, next_alias("hostdev", tagged(domain, "hostdev") + tagged(domain, "interface")))
-        else:
-            _give(net, next_alias("net", tagged(domain, "interface")))
-    for device in tagged(domain, "hostdev"):
-        _give(device, next_alias("hostdev", tagged(domain, "hostdev") + tagged(domain, "interface")))
-    for cont in tagged(domain, "controller"):
-        if isinstance(cont, Controller):
-            _give(cont, controller_alias(cont, machine_of(domain)))
-    for tag, prefix in COUNTED.items():
+    for tag in ALL:
         for number, device in enumerate(tagged(domain, tag)):
-            _give(device, f"{prefix}{number}")
-    for tag, name in SINGLE.items():
-        for device in tagged(domain, tag):
-            if text(device, "model") != "none":
-                _give(device, name)
-    for memory in tagged(domain, "memory"):
-        _give(memory, _memory_alias(domain, memory))
+            if not device.id:
+                name = alias_for(domain, device, number)
+                device.alias = Alias(name=name) if name else device.alias
     _share_first_console(domain)
 
 
-def _give(device: Device, name: str) -> None:
-    if not device.id:
-        device.alias = Alias(name=name)
+def alias_for(domain: Domain, device: Device, number: int) -> str | None:
+    """The alias of one device, the `number`th of its kind; None for what has none."""
+    if device.tag in COUNTED:
+        return f"{COUNTED[device.tag]}{number}"
+    if device.tag in SINGLE:
+        return SINGLE[device.tag] if text(device, "model") != "none" else None
+    if isinstance(device, Controller):
+        return controller_alias(device, machine_of(domain))
+    match device.tag:
+        case "disk":
+            return disk_alias(domain, device)
+        case "interface" if text(device, "type") != "hostdev":
+            return next_alias("net", tagged(domain, "interface"))
+        case "interface" | "hostdev":
+            return next_alias("hostdev", tagged(domain, "hostdev") + tagged(domain, "interface"))
+        case "memory":
+            return _memory_alias(domain, device)
+    return None
 
 
 def next_alias(prefix: str, devices: Sequence[Device]) -> str:

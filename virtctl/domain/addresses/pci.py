@@ -122,7 +122,7 @@ def _take_companion(domain: Domain, buses: Buses, device: Controller, flags: int
                     and cont.index == device.index and is_present(cont)), None)
     if isinstance(sibling, PciAddress):
         address = PciAddress(domain=sibling.domain, bus=sibling.bus, slot=sibling.slot, function=function)
-        buses.reserve(address, flags, from_config=False)
+        buses.reserve(address, flags)
     else:
         address = buses.next_free(flags, function)
     address.multifunction = multi

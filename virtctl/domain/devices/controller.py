@@ -30,7 +30,7 @@ class Controller(Device, tag="controller"):
     model_name = Field("model/@name", Str(), doc="QEMU's name of the PCI bridge device")
     chassis_nr = Field("target/@chassisNr", UInt(), doc="chassis number of a pci-bridge")
     chassis = Field("target/@chassis", UInt(), doc="chassis number of a port")
-    port = Field("target/@port", Hex(1), doc="port number")
+    port = Field("target/@port", Hex(1, 255), doc="port number")
     bus_nr = Field("target/@busNr", UInt(), doc="first bus number behind an expander bus")
     target_index = Field("target/@index", UInt(), doc="order of pci-root controllers (pseries)")
     hotplug = Field("target/@hotplug", OnOff(), doc="whether devices may be plugged in and out")
