@@ -1,0 +1,1 @@
+"""What several test areas share: guests, waiting, running the command line."""
