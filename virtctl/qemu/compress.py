@@ -26,7 +26,7 @@ MAGICS = {
     "lzop": b"\x89LZO\0\r\n\x1a\n",
     "zstd": b"\x28\xb5\x2f\xfd",
 }
-_PROGRAMS = {"lzop": ["lzop", "--ignore-warn"], "zstd": ["zstd", "-q"]}
+_PROGRAMS = {"lzop": ["lzop"], "zstd": ["zstd", "-q"]}
 
 
 class Compressor(Protocol):
