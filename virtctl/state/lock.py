@@ -20,6 +20,7 @@ from virtctl.paths import Paths
 from virtctl.state.atomic import make_dir
 
 DEFAULT_TIMEOUT = 30.0
+_SIZE = 1024  # of the text in a lock file: a command of 100 characters fits however it is escaped
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.02
 _held: dict[Path, tuple[FileLock, int]] = {}  # what this process holds: a second `with` on it only counts
 
@@ -100,16 +101,17 @@ class FileLock:
             return False
 
     def _sign(self) -> None:
-        """Writes who holds the lock. A full disk must not stop the work, but no older text may stay either."""
+        """Writes who holds the lock, in one size; a full disk must neither stop the work nor leave an older text."""
+        facts = {"pid": os.getpid(), "since": time.time(), "token": os.urandom(8).hex(), "command": self.command[:100]}
         try:
-            self.undisturbed = bool(self._mark) and os.pread(self._fd, 4096, 0) == self._mark
-            os.ftruncate(self._fd, 0)
+            self.undisturbed = bool(self._mark) and os.pread(self._fd, _SIZE, 0) == self._mark
+            self._mark = json.dumps(facts).encode().ljust(_SIZE)
+            try:
+                os.pwrite(self._fd, self._mark, 0)
+            except OSError:
+                os.ftruncate(self._fd, 0)
         except OSError as cause:
             raise SystemFault(f"cannot use lock file '{self.path}'", cause) from cause
-        facts = {"pid": os.getpid(), "command": self.command, "since": time.time(), "token": os.urandom(8).hex()}
-        self._mark = json.dumps(facts).encode()
-        with suppress(OSError):
-            os.pwrite(self._fd, self._mark, 0)
 
     def _release(self) -> None:
         fd, self._fd = self._fd, -1
@@ -140,7 +142,7 @@ def describe_holder(path: Path) -> str:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
-            facts = json.loads(os.read(fd, 4096))
+            facts = json.loads(os.read(fd, _SIZE))
         finally:
             os.close(fd)
         since = time.strftime("%H:%M:%S", time.localtime(float(facts["since"])))
