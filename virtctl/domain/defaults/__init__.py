@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from virtctl.domain.addresses import assign_addresses, drive
-from virtctl.domain.defaults import audio, basics, controllers, implicit_controllers, memory, processor, video
+from virtctl.domain.defaults import (
+    audio,
+    basics,
+    chardevs,
+    controllers,
+    disks,
+    implicit_controllers,
+    interfaces,
+    memory,
+    processor,
+    video,
+)
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 
@@ -24,6 +35,10 @@ STEPS: list[Step] = [
     audio.backend,
     memory.memory,
     basics.boot_order,
+    chardevs.pair_console,
+    chardevs.complete_chardevs,
+    interfaces.complete_interfaces,
+    disks.complete_disks,
     drive.assign_disks,
     drive.assign_scsi_hostdevs,
     video.complete_videos,
@@ -31,6 +46,7 @@ STEPS: list[Step] = [
     video.add_implicit_video,
     controllers.controller_models,
     assign_addresses,
+    chardevs.mirror_console,
 ]
 
 

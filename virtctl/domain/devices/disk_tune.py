@@ -48,6 +48,12 @@ class Iotune(Element, tag="iotune"):
             for tail in ("", "_max"):
                 self._check_total(unit, tail)
 
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits that are set, by name."""
+        return {field.name: value for field in self.fields
+                if field.name != "group_name" and (value := self.__dict__.get(field.name))}
+
     def _check_total(self, unit: str, tail: str) -> None:
         values = [self.__dict__.get(f"{part}_{unit}_sec{tail}") for part in ("total", "read", "write")]
         if values[0] and (values[1] or values[2]):
