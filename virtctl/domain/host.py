@@ -49,7 +49,7 @@ class Host(NamedTuple):
                 return (arch, "i686") if arch == "x86_64" else (arch,)
         if not self.runs(emulator):
             return None
-        named = os.path.basename(emulator).removeprefix("qemu-system-")
+        named = emulator.rpartition("/")[2].removeprefix("qemu-system-")
         return ("i686",) if named == "i386" else (named,) if named == "aarch64" else ("x86_64", "i686")
 
     def machine(self, name: str | None) -> str:

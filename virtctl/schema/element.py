@@ -147,6 +147,8 @@ class Element:
 
     def missing(self, field: Declared) -> VirtctlError:
         """The error for a required value that is not there."""
+        if isinstance(field, Size):
+            return XmlError(f"missing element or attribute '{field.place}'")
         owner = field.steps[-2] if len(field.steps) > 1 else self.tag
         if field.steps[-1].startswith("@"):
             return XmlError(f"Missing required attribute '{field.steps[-1][1:]}' in element '{owner}'")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, TypedDict, TypeVar, Unpack, overload
 
 from virtctl.errors import InvalidArgument, ValueOverflow, VirtctlError, XmlError
 from virtctl.schema.node import Node
-from virtctl.schema.types import UInt, XmlType, unit_bytes
+from virtctl.schema.types import ZERO, UInt, XmlType, pretty_size, unit_bytes
 
 if TYPE_CHECKING:
     from virtctl.schema.element import Element
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 V = TypeVar("V")
 E = TypeVar("E", bound="Element")
+_DIGITS = re.compile(r"\s*\+?[0-9]+\Z")
 
 class Mode(NamedTuple):
     """What is read or written. `live`: a running guest's facts too; `secure`: secrets; `migratable`: for elsewhere."""
@@ -153,11 +155,14 @@ class Field(Declared, Generic[T]):
         """The error for a value that the type refused."""
         hint = f"line {node.line}: {node.tag}/{self.steps[-1]} takes {self.type.doc}"
         tail = f" {reason}" if reason else ""
-        if self.refused is not None:
-            error, words = self.refused
+        refused = self.refused or self.type.refused
+        if refused is not None:
+            error, words = refused
             return error(words.replace("%s", text), hint=hint)
         last = self.steps[-1]
         what = f"attribute '{last[1:]}' in element '{node.tag}'" if last[0] == "@" else f"element '{node.tag}'"
+        if reason == ZERO:
+            return XmlError(f"Invalid value for {what}: {ZERO}", hint=hint)
         return XmlError(f"Invalid value for {what}: '{text}'.{tail}", hint=hint)
 
     def write(self, obj: Element, node: Node, mode: Mode) -> None:
@@ -176,33 +181,48 @@ class Field(Declared, Generic[T]):
 
 
 class Size(Field[T]):
-    """An amount of memory, read with the unit beside it (KiB where none is told) and written in KiB, rounded up."""
+    """An amount of memory, read with the unit beside it and written in KiB, rounded up.
+
+    `unit` is what an absent unit means. A `pretty` one is kept in bytes and written in its largest whole unit.
+    """
 
     @overload
-    def __init__(self: Size[int], path: str, *, default: int, **meta: Unpack[Meta]) -> None: ...
+    def __init__(self: Size[int], path: str, *, default: int, unit: str = "KiB", pretty: bool = False,
+                 **meta: Unpack[Meta]) -> None: ...
     @overload
-    def __init__(self: Size[int | None], path: str, **meta: Unpack[Meta]) -> None: ...
+    def __init__(self: Size[int], path: str, *, required: Literal[True], unit: str = "KiB", pretty: bool = False,
+                 **meta: Unpack[Meta]) -> None: ...
+    @overload
+    def __init__(self: Size[int | None], path: str, *, unit: str = "KiB", pretty: bool = False,
+                 **meta: Unpack[Meta]) -> None: ...
 
-    def __init__(self, path: str, *, default: int | None = None, **meta: Unpack[Meta]) -> None:
+    def __init__(self, path: str, *, default: int | None = None, required: bool = False, unit: str = "KiB",
+                 pretty: bool = False, **meta: Unpack[Meta]) -> None:
         Declared.__init__(self, path, meta)
-        self.type, self.default, self.required = UInt(2**64 - 1), default, False
+        self.type, self.default, self.required = UInt(2**64 - 1), default, required
+        self.unit, self.pretty = unit, pretty
         head, _, last = path.rpartition("/")
         prefix = f"{head}/" if head else ""
         self.also = (f"{prefix}@unit" if last[0] in "@." else f"{prefix}{last}/@unit",)
 
     def read(self, obj: Element, node: Node, text: str, mode: Mode) -> None:
-        """The amount in KiB."""
-        place = "./" + self.path.replace("/", "[1]/") + ("" if "@" in self.path else "[1]")
+        """The amount in KiB; in bytes when it is a pretty one."""
+        number = int(text) if _DIGITS.match(text) else 2**64
+        if number >= 2**64:
+            raise XmlError(f"Invalid value '{text}' for element or attribute '{self.place}'")
+        unit = node.attrs.get("unit") or self.unit
         try:
-            number = int(text, 10) if text.strip().lstrip("+").isdecimal() else -1
-            factor = unit_bytes(node.attrs.get("unit", "KiB"))
+            total = number * unit_bytes(unit)
         except ValueError as error:
             raise InvalidArgument(str(error)) from error
-        if number < 0:
-            raise XmlError(f"Invalid value '{text}' for element or attribute '{place}'")
-        if number * factor > 2**63 - 1:
+        if total > 2**63 - 1:
             raise ValueOverflow(f"value too large: {number}{node.attrs.get('unit', '')}")
-        obj.__dict__[self.name] = -(-number * factor // 1024)
+        obj.__dict__[self.name] = total if self.pretty else -(-total // 1024)
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as libvirt's messages say it."""
+        return f"./{self.path}" + ("" if "@" in self.path else "[1]")
 
     def write(self, obj: Element, node: Node, mode: Mode) -> None:
         """The unit, then the amount; an attribute before its unit."""
@@ -210,12 +230,14 @@ class Size(Field[T]):
         value = self.default if value is None else value
         if value is None or not self.shown(mode):
             return
-        target, last = self.holder(node), self.steps[-1]
+        target, last, unit = self.holder(node), self.steps[-1], "KiB"
+        if self.pretty:
+            value, unit = pretty_size(value)
         if last[0] == "@":
             target.attrs[last[1:]] = str(value)
-            target.attrs["unit"] = "KiB"
+            target.attrs["unit"] = unit
         else:
-            target.attrs["unit"] = "KiB"
+            target.attrs["unit"] = unit
             target.text = str(value)
 
 

@@ -10,6 +10,8 @@ import re
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from virtctl.errors import InvalidArgument, VirtctlError
+
 T = TypeVar("T")
 
 
@@ -17,6 +19,7 @@ class XmlType(Generic[T]):
     """How one kind of value is read and written."""
 
     doc = "text"
+    refused: tuple[type[VirtctlError], str] | None = None  # the error of every field of this type, %s for the value
 
     def parse(self, text: str) -> T:
         """The value; ValueError(reason) when the text is not one."""
@@ -82,6 +85,7 @@ class OnOff(XmlType[bool]):
         return "on" if value else "off"
 
 
+ZERO = "Zero is not permitted"
 _INTEGER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)\s*\Z")
 
 
@@ -102,6 +106,21 @@ class Int(XmlType[int]):
         value = int(match.group(0), 0) if "x" in text.lower() else int(match.group(0), 10)
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise ValueError(self.reason)
+        return value
+
+
+class Positive(Int):
+    """A whole number above zero."""
+
+    def __init__(self, high: int = 2**32 - 1) -> None:
+        super().__init__(0, high)
+        self.doc = "number above 0"
+
+    def parse(self, text: str) -> int:
+        """The number."""
+        value = super().parse(text)
+        if value == 0:
+            raise ValueError(ZERO)
         return value
 
 
@@ -151,30 +170,35 @@ class Mac(XmlType[str]):
         return ":".join(f"{int(part, 16):02x}" for part in text.split(":"))
 
 
-def _cpu_range(part: str) -> range:
-    first, dash, last = part.partition("-")
-    if not first.isdecimal() or (dash and not last.isdecimal()):
-        raise ValueError("Expected a list of CPUs")
-    low, high = int(first), int(last) if dash else int(first)
-    if high < low or high > 1 << 20:
-        raise ValueError("Expected a list of CPUs")
-    return range(low, high + 1)
+_BIT_RANGE = re.compile(r"\s*(?:\^(\d+)|(\d+)\s*(?:-\s*(\d+))?)\s*(,|\Z)")
 
 
 class CpuSet(XmlType[frozenset[int]]):
     """A set of numbers such as `0-3,^2,8`, written in libvirt's shortest form."""
 
     doc = "set of numbers, such as 0-3,^2,8"
+    refused = (InvalidArgument, "Failed to parse bitmap '%s'")
+
+    def __init__(self, high: int = 16383) -> None:
+        self.high = high
 
     def parse(self, text: str) -> frozenset[int]:
         """The members."""
         members: set[int] = set()
-        for part in text.replace(" ", "").split(","):
-            if part.startswith("^"):
-                members -= set(_cpu_range(part[1:]))
-            else:
-                members |= set(_cpu_range(part))
-        return frozenset(members)
+        place = 0
+        while True:
+            match = _BIT_RANGE.match(text, place)
+            if match is None:
+                raise ValueError("")
+            without, first, last, comma = match.groups()
+            low = int(first or without)
+            high = int(last) if last else low
+            if high < low or high > self.high:
+                raise ValueError("")
+            (members.difference_update if without else members.update)(range(low, high + 1))
+            place = match.end()
+            if place >= len(text):
+                return frozenset(members)
 
     def format(self, value: frozenset[int]) -> str:
         """Runs joined by commas."""
@@ -201,3 +225,13 @@ def unit_bytes(unit: str) -> int:
         return _UNITS[unit.lower()]
     except KeyError:
         raise ValueError(f"unknown suffix '{unit}'") from None
+
+
+def pretty_size(size: int) -> tuple[int, str]:
+    """A number of bytes in the largest unit that keeps it whole."""
+    unit = "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB"):
+        if size == 0 or size % 1024:
+            break
+        size, unit = size // 1024, larger
+    return size, unit
