@@ -7,6 +7,7 @@
   fail_late: TEXT       the same, after the monitor's pty was announced
   mute: true            never announce the pty
   banners: N            print the banner N times when somebody connects (1)
+  wiped: TEXT           the first time that TEXT stands on the line, the banner comes and wipes it away
   half_typed: TEXT      what a killed process left on the line before anybody connects
   chunk: N, delay: S    write output N bytes at a time, S seconds apart
   status: TEXT          what `info status` says after "VM status: " ("running", or "paused (prelaunch)" with -S)
@@ -14,8 +15,7 @@
   faults: [{on: LINE or its beginning, nth: N (0: always), do: WHAT, ...}]   when the N-th such command arrives:
       die       print `text` and be killed by SIGKILL        exit      print `text` and exit with `code`
       hang      answer nothing, nor anything after           late      answer after `seconds`
-      before    print `text` before the answer               typed     as if somebody typed `text` before Enter
-      banner    the banner and an empty line, before Enter takes effect
+      before    print `text` before the answer               typed     somebody types `text` before each Enter
   stream: N             bytes of the stream that `migrate` sends (65536); stream_fail: N: break off after N bytes
   log: PATH             append every command line that was executed, one a line
 """
@@ -175,9 +175,20 @@ class FakeQemu:
                 self.greet()
             if ready and not self.silent:
                 for byte in os.read(master, 4096):
-                    self.readline.feed(byte)
+                    self.type(byte)
+                    if self.readline.line == self.script.get("wiped", "").encode() != b"":
+                        del self.script["wiped"]
+                        self.greet()
             elif self.silent:
                 time.sleep(0.05)
+
+    def type(self, byte: int) -> None:
+        line = self.readline.line.decode(errors="replace")
+        for fault in self.script.get("faults", []) if byte == 0x0A else []:
+            if fault["do"] == "typed" and line.startswith(fault["on"]):
+                for other in fault["text"].encode():
+                    self.readline.feed(other)
+        self.readline.feed(byte)
 
     def greet(self) -> None:
         for _ in range(self.script.get("banners", 1)):
@@ -198,12 +209,6 @@ class FakeQemu:
     def enter(self, line: bytes) -> None:
         command = line.decode(errors="surrogateescape").strip()
         fault = self.fault(command)
-        if fault.get("do") == "typed":
-            self.write(b"\x1b[D" * len(line) + line + fault["text"].encode() + b"\x1b[K\r\n")
-            command += fault["text"]
-        if fault.get("do") == "banner":
-            self.write(BANNER)
-            command = ""
         self.prelude(fault)
         if "log" in self.script and command:
             with Path(self.script["log"]).open("a", errors="surrogateescape") as log:

@@ -112,14 +112,18 @@ class Monitor:
         self._in_step = False
 
     @classmethod
-    def connect(cls, pts: str, *, pid: int, lock_path: Path, name: str, deadline: float = DEADLINE) -> Monitor:
+    def connect(
+        cls, pts: str, *, pid: int, lock_path: Path, name: str, deadline: float = DEADLINE, command: str = ""
+    ) -> Monitor:
         """Opens the monitor at `pts` of the QEMU `pid` that runs guest `name`, waiting for our turn.
+
+        `command` is what others are told while we hold it.
 
         The first time QEMU is told to hold its own pty open, so that it answers later ones at once. Raises
         MonitorTimeout naming the holder of the lock, MonitorGone when the pty is not (or no longer) this QEMU's.
         """
         limit = time.monotonic() + deadline
-        lock = _take_turn(lock_path, name, deadline)
+        lock = _take_turn(FileLock(lock_path, command=command, timeout=deadline), name)
         try:
             monitor = cls(_open(pts, pid, name), lock, name)
         except BaseException:
@@ -232,12 +236,11 @@ def _sendable(line: str) -> bytes:
     return data
 
 
-def _take_turn(path: Path, name: str, deadline: float) -> FileLock:
-    lock = FileLock(path, timeout=deadline)
+def _take_turn(lock: FileLock, name: str) -> FileLock:
     try:
         held = lock.__enter__()
     except OperationTimeout as cause:
-        raise MonitorTimeout(f"monitor of domain '{name}' is in use ({describe_holder(path)})") from cause
+        raise MonitorTimeout(f"monitor of domain '{name}' is in use ({describe_holder(lock.path)})") from cause
     if held is not lock:
         lock.__exit__(None, None, None)
         raise MonitorError(f"monitor of domain '{name}' is in use by this very process")
