@@ -50,7 +50,7 @@ class Paths:
 
     @property
     def journal(self) -> Path:
-        """One record per step that a crash may interrupt, `UUID.json`."""
+        """One record per step that a crash may interrupt, `UUID.OP.RANDOM.json`."""
         return self.lib / "qemu" / "journal"
 
     @property

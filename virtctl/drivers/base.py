@@ -1,207 +1,33 @@
-"""What a driver can do: the protocol that commands call, and the plain values it answers with.
+"""What a driver can do: the protocol that commands call. The values it takes and gives are in virtctl/values.py.
 
 A domain is named by a reference (`ref`): its id, its uuid or its name, tried in that order. Every verb raises NoDomain
-for an unknown one, and a `virtctl.errors` class in libvirt's words for everything else that fails. Sizes are in KiB
-where virsh prints KiB and in bytes elsewhere, as each value says.
+for an unknown one, and a `virtctl.errors` class in libvirt's words for everything else that fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-Progress = Callable[[int, int], None]  # done, total: bytes
-
-
-class DomainRow(NamedTuple):
-    """One line of `list`. `id` is None for a guest that does not run; `state` is virsh's word."""
-
-    name: str
-    uuid: str
-    id: int | None
-    state: str
-    reason: str = ""
-    persistent: bool = True
-    autostart: bool = False
-    managed_save: bool = False
-    snapshots: int = 0
-    checkpoints: int = 0
-    title: str = ""
-    stale: bool = False  # the guest did not answer in time: this is its last recorded state
-
-
-class ListFilter(NamedTuple):
-    """Which domains `list` shows; None means either. `states` are virsh's words, empty means all."""
-
-    active: bool = True
-    inactive: bool = False
-    persistent: bool | None = None
-    autostart: bool | None = None
-    managed_save: bool | None = None
-    snapshots: bool | None = None
-    checkpoints: bool | None = None
-    states: frozenset[str] = frozenset()
-
-
-class DomainState(NamedTuple):
-    """`domstate --reason`; `stale` as in DomainRow."""
-
-    state: str
-    reason: str
-    stale: bool = False
-
-
-class DomainInfo(NamedTuple):
-    """`dominfo`. `cpu_time` is in nanoseconds, None when it does not run; memory is in KiB."""
-
-    id: int | None
-    name: str
-    uuid: str
-    os_type: str
-    state: str
-    cpus: int
-    cpu_time: int | None
-    max_memory: int
-    used_memory: int
-    persistent: bool
-    autostart: bool
-    managed_save: bool
-    security_model: str = "none"
-    security_doi: str = "0"
-    messages: tuple[str, ...] = ()
-
-
-class BlockRow(NamedTuple):
-    """One line of `domblklist`; `source` is None for an empty drive."""
-
-    type: str
-    device: str
-    target: str
-    source: str | None
-
-
-class InterfaceRow(NamedTuple):
-    """One line of `domiflist`."""
-
-    interface: str | None
-    type: str
-    source: str | None
-    model: str | None
-    mac: str
-
-
-class BlockJob(NamedTuple):
-    """`blockjob --info`. `type` is virsh's word (Block Copy, Block Pull...), `bandwidth` bytes a second, 0: no limit."""
-
-    type: str
-    bandwidth: int
-    done: int
-    total: int
-    ready: bool = False
-
-
-class BlockCopy(NamedTuple):
-    """What `blockcopy` is asked for. `granularity` and `buffer` in bytes, `bandwidth` in bytes a second."""
-
-    dest: str
-    format: str | None = None
-    block_device: bool = False
-    shallow: bool = False
-    reuse_external: bool = False
-    bandwidth: int = 0
-    granularity: int = 0
-    buffer: int = 0
-    transient_job: bool = False
-    synchronous_writes: bool = False
-
-
-class NodeInfo(NamedTuple):
-    """`nodeinfo`; memory in KiB, frequency in MHz."""
-
-    model: str
-    cpus: int
-    mhz: int
-    sockets: int
-    cores: int
-    threads: int
-    nodes: int
-    memory: int
-
-
-class Versions(NamedTuple):
-    """`version`: of this program, of the library it stands for, and of QEMU (None when there is none)."""
-
-    own: str
-    hypervisor: tuple[int, int, int] | None
-
-
-class Defined(NamedTuple):
-    """What `define` made of a document; `warnings` are about what is kept but not understood."""
-
-    name: str
-    uuid: str
-    warnings: tuple[str, ...] = ()
-
-
-class StartOptions(NamedTuple):
-    """`start` and `create`."""
-
-    paused: bool = False
-    autodestroy: bool = False
-    bypass_cache: bool = False
-    force_boot: bool = False
-    reset_nvram: bool = False
-    validate: bool = False
-
-
-class UndefineOptions(NamedTuple):
-    """`undefine`."""
-
-    managed_save: bool = False
-    snapshots_metadata: bool = False
-    checkpoints_metadata: bool = False
-    nvram: bool = False
-    keep_nvram: bool = False
-    remove_all_storage: bool = False
-    storage: tuple[str, ...] = ()
-    delete_snapshots: bool = False
-    wipe_storage: bool = False
-
-
-class DumpOptions(NamedTuple):
-    """`dumpxml`."""
-
-    inactive: bool = False
-    security_info: bool = False
-    update_cpu: bool = False
-    migratable: bool = False
-
-
-class SaveOptions(NamedTuple):
-    """`save` and `managedsave`; `running` True or False overrides the state in which the guest will be restored."""
-
-    xml: str | None = None
-    running: bool | None = None
-    bypass_cache: bool = False
-    compression: str = "raw"
-    progress: Progress | None = None
-
-
-class RestoreOptions(NamedTuple):
-    """`restore`."""
-
-    xml: str | None = None
-    running: bool | None = None
-    bypass_cache: bool = False
-    reset_nvram: bool = False
-
-
-class ConsolePlace(NamedTuple):
-    """What `console` connects to: `kind` is `pty` or `unix`."""
-
-    kind: str
-    path: str
+from virtctl.values import (
+    BlockCopy,
+    BlockJob,
+    BlockRow,
+    ConsolePlace,
+    Defined,
+    DomainInfo,
+    DomainRow,
+    DomainState,
+    DumpOptions,
+    InterfaceRow,
+    ListFilter,
+    NodeInfo,
+    RestoreOptions,
+    SaveOptions,
+    StartOptions,
+    UndefineOptions,
+    Versions,
+)
 
 
 class Driver(Protocol):

@@ -1,0 +1,1 @@
+"""QEMU: the command line, the process, its monitors, its saved images and its jobs."""

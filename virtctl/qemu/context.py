@@ -1,0 +1,108 @@
+"""What every verb works with: the folders, the definitions, the host's facts, and where warnings go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+from virtctl.domain.host import Host
+from virtctl.errors import InvalidOperation, NoDomain
+from virtctl.paths import Paths
+from virtctl.state import status as statuses
+from virtctl.state.lock import DEFAULT_TIMEOUT, DomainLock
+from virtctl.state.status import Status
+from virtctl.state.store import Store
+
+
+class Target(NamedTuple):
+    """A domain that a command names: what it is called, whether it is defined, and what runs of it."""
+
+    name: str
+    uuid: str
+    persistent: bool
+    status: Status | None
+
+    @property
+    def active(self) -> Status:
+        """The running guest. Raises InvalidOperation when nothing runs."""
+        if self.status is None:
+            raise InvalidOperation("domain is not running")
+        return self.status
+
+
+class Context:
+    """One connection. `warn` receives one-line texts for the user; `command` names us in locks and history."""
+
+    def __init__(self, paths: Paths, *, uri: str = "qemu:///system", command: str = "",
+                 lock_timeout: float = DEFAULT_TIMEOUT, warn: Callable[[str], None] = lambda text: None) -> None:
+        self.paths = paths
+        self.uri = uri
+        self.command = command
+        self.lock_timeout = lock_timeout
+        self.warn = warn
+        self.store = Store(paths, command=command, lock_timeout=lock_timeout)
+
+    @cached_property
+    def host(self) -> Host:
+        """The host's facts, asked for once a process."""
+        from virtctl.qemu.hostfacts import host_facts
+
+        return host_facts(self.paths)
+
+    def lock(self, uuid: str) -> DomainLock:
+        """The turn to change one domain."""
+        return DomainLock(self.paths, uuid, command=self.command, timeout=self.lock_timeout)
+
+    def running(self) -> list[Status]:
+        """Every guest that runs now; what died is cleared away as it is met."""
+        from virtctl.qemu.endings import settle
+
+        found = []
+        for status in statuses.all_statuses(self.paths):
+            if statuses.is_running(status):
+                found.append(status)
+            else:
+                settle(self, status)
+        return found
+
+    def find(self, reference: str) -> Target:
+        """The domain of that id, uuid or name, in virsh's order. Raises NoDomain."""
+        running = self.running()
+        if reference.isdecimal():
+            for status in running:
+                if status.id == int(reference):
+                    return self._target(status.name, status.uuid, status)
+        uuid = _as_uuid(reference)
+        for status in running:
+            if reference == status.name or uuid == status.uuid:
+                return self._target(status.name, status.uuid, status)
+        name = self.store.name_of(uuid) if uuid else None
+        name = name or reference
+        found = self.store.uuid_of(name)
+        if found is None:
+            raise NoDomain(f"no domain with matching name '{reference}'")
+        return Target(name, found, True, next((s for s in running if s.uuid == found), None))
+
+    def again(self, target: Target) -> Target:
+        """The same domain, read anew: for use right after its lock was taken."""
+        status = statuses.load(self.paths, target.uuid)
+        if status is not None and not statuses.is_running(status):
+            from virtctl.qemu.endings import settle
+
+            settle(self, status)
+            status = None
+        name = self.store.name_of(target.uuid)
+        if status is None and name is None:
+            raise NoDomain(f"no domain with matching name '{target.name}'")
+        return Target(status.name if status else name or target.name, target.uuid, name is not None, status)
+
+    def _target(self, name: str, uuid: str, status: Status) -> Target:
+        return Target(name, uuid, self.store.exists(name), status)
+
+
+def _as_uuid(text: str) -> str | None:
+    squeezed = text.replace("-", "").lower()
+    if len(squeezed) != 32 or any(letter not in "0123456789abcdef" for letter in squeezed):
+        return None
+    return f"{squeezed[:8]}-{squeezed[8:12]}-{squeezed[12:16]}-{squeezed[16:20]}-{squeezed[20:]}"

@@ -1,0 +1,79 @@
+"""One running guest: its record, its monitor, its live document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from virtctl.errors import OperationFailed
+from virtctl.qemu.context import Context
+from virtctl.qemu.process import ProcessId
+from virtctl.state import status as statuses
+from virtctl.state.status import Status
+
+if TYPE_CHECKING:
+    from virtctl.domain.domain import Domain
+    from virtctl.qemu.monitor import Monitor
+
+LIVE_FILE = "live.xml"
+MONITOR_LOCK = "monitor.lock"
+
+
+class Guest:
+    """A guest that runs, as the record in its runtime folder has it."""
+
+    def __init__(self, context: Context, status: Status) -> None:
+        self.context = context
+        self.status = status
+
+    @property
+    def identity(self) -> ProcessId:
+        """The QEMU process."""
+        return ProcessId(self.status.pid, self.status.start_time, self.status.boot_id)
+
+    @property
+    def folder(self) -> Path:
+        """QEMU's working folder."""
+        return statuses.folder(self.context.paths, self.status.uuid)
+
+    def monitor(self, deadline: float = 3.0) -> Monitor:
+        """The human monitor, for a `with` block. Raises MonitorTimeout, MonitorGone."""
+        from virtctl.qemu.monitor import Monitor
+
+        return Monitor.connect(self.status.pty, pid=self.status.pid, lock_path=self.folder / MONITOR_LOCK,
+                               name=self.status.name, deadline=deadline)
+
+    def update(self, **changes: Any) -> Status:  # noqa: ANN401 - any field of Status
+        """Writes changed fields of the record; the caller holds the domain's lock."""
+        self.status = self.status._replace(**changes)
+        statuses.save(self.context.paths, self.status)
+        return self.status
+
+    def set_facts(self, **facts: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Adds to the record's facts; a value of None takes the fact away."""
+        merged = {key: value for key, value in {**self.status.facts, **facts}.items() if value is not None}
+        self.update(facts=merged)
+
+    def live_text(self) -> str:
+        """The live document as it is kept: everything in it, secrets too."""
+        try:
+            return (self.folder / LIVE_FILE).read_text()
+        except OSError as error:
+            raise OperationFailed(f"the live definition of domain '{self.status.name}' cannot be read: "
+                                  f"{error.strerror}") from error
+
+    def live(self) -> Domain:
+        """The live document."""
+        from virtctl.domain.domain import read_domain
+        from virtctl.schema.element import Mode
+
+        return read_domain(self.live_text(), Mode(live=True, secure=True))
+
+    def write_live(self, domain: Domain) -> None:
+        """Replaces the live document; the caller holds the domain's lock."""
+        from virtctl.domain.domain import write_domain
+        from virtctl.schema.element import Mode
+        from virtctl.state.atomic import write_file
+
+        text = write_domain(domain, Mode(live=True, secure=True))
+        write_file(self.folder / LIVE_FILE, text.encode(), sync=False)

@@ -1,0 +1,44 @@
+"""A start that is fully decided: the domain, and everything about the host that its command line names.
+
+`prepare` makes a Plan and is the one that touches the host; `build` turns it into options and touches nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from virtctl.domain.domain import Domain
+
+
+@dataclass
+class Plan:
+    """What `build` needs beside the document. Keys of the dictionaries are aliases (`serial0`, `virtio-disk0`).
+
+    `chardev_paths` replaces the path of a file source (an fd set, or /dev/null), `sockets` names the socket of a
+    unix source that had none, `omitted` are devices that start leaves out (startupPolicy), `fd_sets` maps the
+    number of an fd set to the inherited descriptor, `taps` the descriptors of a network device.
+    """
+
+    domain: Domain
+    emulator: str
+    runtime: Path
+    chardev_paths: dict[str, str] = field(default_factory=dict)
+    sockets: dict[str, str] = field(default_factory=dict)
+    omitted: set[str] = field(default_factory=set)
+    emptied: set[str] = field(default_factory=set)
+    fd_sets: dict[int, int] = field(default_factory=dict)
+    taps: dict[str, list[int]] = field(default_factory=dict)
+    vhost: dict[str, list[int]] = field(default_factory=dict)
+    vnc_displays: dict[int, int] = field(default_factory=dict)
+    nvram: str | None = None
+    incoming: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    qemu_version: tuple[int, int, int] = (7, 2, 0)
+
+    @property
+    def pass_fds(self) -> list[int]:
+        """Every descriptor that QEMU inherits."""
+        shared = [fd for fds in (*self.taps.values(), *self.vhost.values()) for fd in fds]
+        incoming = [int(self.incoming.removeprefix("fd:"))] if self.incoming and self.incoming.startswith("fd:") else []
+        return sorted({*self.fd_sets.values(), *shared, *incoming})

@@ -1,0 +1,111 @@
+"""Starting guests from saved memory: restore, and the managed save that `start` finds by itself."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from virtctl.errors import ImageError, InvalidOperation, OperationFailed, SystemFault, XmlError
+from virtctl.qemu.context import Context, Target
+from virtctl.qemu.guest import Guest
+from virtctl.qemu.startup import Launch, launch
+from virtctl.state.atomic import sync_folder
+from virtctl.values import RestoreOptions
+
+if TYPE_CHECKING:
+    from virtctl.domain.domain import Domain
+    from virtctl.qemu.saveimage import SaveImage
+
+UNPACK_LIMIT = 1 << 42  # bytes that a compressed image may unpack to
+
+
+def restore(context: Context, path: Path, options: RestoreOptions) -> str:
+    """Starts a guest from the file; its name. The file is read and checked whole before QEMU is started."""
+    from virtctl.qemu.saveimage import open_image
+
+    with open_image(path) as image:
+        domain = _document(context, image, options.xml)
+        image.verify()
+        with context.lock(domain.uuid or ""):
+            persistent = _refuse_conflict(context, domain)
+            paused = not image.was_running if options.running is None else not options.running
+            _launch_from(context, image, domain, Launch(persistent=persistent, paused=paused, reason="restored"))
+    return domain.name or ""
+
+
+def _document(context: Context, image: SaveImage, replacement: str | None) -> Domain:
+    """The domain to start: the image's own, the one it names (2007), or what the user says instead."""
+    from virtctl.domain.pipeline import complete
+
+    if image.xml is None:
+        name = context.store.name_of(image.uuid or "")
+        if name is None:
+            raise OperationFailed(f"save image '{image.path}' is of domain {image.uuid}, which is not defined")
+        return complete(replacement or context.store.load(name), context.host)
+    own = complete(image.xml, context.host)
+    if replacement is None:
+        return own
+    changed = complete(replacement, context.host)
+    if changed.uuid != own.uuid or changed.name != own.name:
+        raise XmlError(f"the document is of domain '{changed.name}', the image of '{own.name}'")
+    return changed
+
+
+def _refuse_conflict(context: Context, domain: Domain) -> bool:
+    """Whether the domain is also defined. Raises when it runs, or when another has its name or uuid."""
+    for status in context.running():
+        if status.uuid == domain.uuid:
+            raise InvalidOperation(f"domain '{status.name}' is already active")
+        if status.name == domain.name:
+            raise OperationFailed(f"domain '{status.name}' already exists with uuid {status.uuid}")
+    context.store.check(domain.name or "", domain.uuid or "")
+    return context.store.exists(domain.name or "")
+
+
+def _launch_from(context: Context, image: SaveImage, domain: Domain, how: Launch) -> Guest:
+    import os
+
+    from virtctl.state.atomic import make_dir
+
+    make_dir(context.paths.saves)
+    fd = image.open_stream(context.paths.saves, UNPACK_LIMIT)
+    try:
+        return launch(context, domain, how._replace(incoming=fd))
+    finally:
+        os.close(fd)
+
+
+def start_saved(context: Context, target: Target, *, paused: bool, autodestroy: bool) -> Guest:
+    """Starts a domain from its managed save. The file loses its name before the guest goes on, so that no crash can
+    put this memory over a newer disk; a damaged one stays where it is and the start fails.
+    """
+    from virtctl.qemu.saveimage import open_image
+
+    path = context.store.managed_save(target.name)
+    used = path.with_suffix(".used")
+    try:
+        with open_image(path) as image:
+            domain = _document(context, image, None)
+            if domain.uuid != target.uuid:
+                raise ImageError(f"it is of domain '{domain.name}' with uuid {domain.uuid}")
+            image.verify()
+            stay = paused or not image.was_running
+            how = Launch(paused=stay, autodestroy=autodestroy, reason="restored",
+                         before_run=lambda: _retire(path, used))
+            guest = _launch_from(context, image, domain, how)
+    except ImageError as error:
+        error.hint = error.hint or ("start --force-boot starts without it, managedsave-remove removes it; "
+                                    f"the file is {path}")
+        raise
+    with suppress(OSError):
+        used.unlink()
+    return guest
+
+
+def _retire(path: Path, used: Path) -> None:
+    try:
+        path.rename(used)
+    except OSError as error:
+        raise SystemFault(f"cannot rename managed save '{path}'", error) from error
+    sync_folder(path.parent)

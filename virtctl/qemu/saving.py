@@ -1,0 +1,253 @@
+"""Saving a guest's memory into a file, and ending the guest when every byte of it is on the disk.
+
+The order, and what a crash at each arrow leaves: journal -> stream -> sync and rename -> journal "written" -> end of
+QEMU -> journal gone. Up to "written" the guest goes on (a guard process sees to it at once, else the next command);
+from there on the image is whole and the guest is ended.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from virtctl.errors import ImageError, InvalidOperation, MonitorError, OperationFailed, SystemFault, VirtctlError
+from virtctl.qemu.context import Context, Target
+from virtctl.qemu.guest import Guest
+from virtctl.qemu.lifecycle import end
+from virtctl.state import status as statuses
+from virtctl.state.journal import Journal, Operation
+from virtctl.values import SaveOptions
+
+if TYPE_CHECKING:
+    from virtctl.qemu.monitor import Monitor
+    from virtctl.qemu.savewriter import ImageWriter
+
+CHUNK = 1 << 20
+SOCKET = "save.sock"
+STALL = 30.0  # seconds without a byte after which a save is given up
+# The guest is paused by the stream's own last phase, as soon as the first pass is over: a pause that QEMU made itself
+# is one that it takes back itself when the reader dies.
+DOWNTIME_MS, USUAL_DOWNTIME_MS = 2000000, 300
+
+
+def save(context: Context, target: Target, path: Path, options: SaveOptions, *, managed: bool = False) -> None:
+    """Saves the guest into `path`. Whatever fails, the guest goes on as it was and an older file stays whole."""
+    from virtctl.qemu.savewriter import ImageWriter
+
+    with context.lock(target.uuid):
+        target = context.again(target)
+        guest = Guest(context, target.active)
+        _refuse_jobs(guest)
+        was_running = _is_running(guest)
+        xml = options.xml or saved_document(guest)
+        with ImageWriter(path, xml, compression=options.compression, bypass_cache=options.bypass_cache) as writer:
+            record = Journal(context.paths, command=context.command).open(
+                target.uuid, "save", final=str(path), temp=str(writer.temp), running=was_running)
+            try:
+                with Guard(guest, was_running):
+                    _stream(guest, writer, was_running, options)
+                    running = was_running if options.running is None else options.running
+                    writer.finish(running=running)
+                    record.phase("written")
+            except BaseException:
+                _undo(guest, was_running, record)
+                raise
+        end(context, guest.status, statuses.SAVED)
+        record.done()
+
+
+def saved_document(guest: Guest) -> str:
+    """The document that goes into the image: what a start needs, secrets included, nothing of this run."""
+    from virtctl.domain.domain import write_domain
+    from virtctl.schema.element import Mode
+
+    return write_domain(guest.live(), Mode(secure=True, migratable=True))
+
+
+def _refuse_jobs(guest: Guest) -> None:
+    if guest.status.facts.get("jobs"):
+        raise InvalidOperation("domain has active block job")
+
+
+def _is_running(guest: Guest) -> bool:
+    from virtctl.qemu import verbs
+
+    with guest.monitor() as monitor:
+        found = verbs.status(monitor)
+    if found.reason in ("inmigrate", "postmigrate", "finish-migrate"):
+        raise OperationFailed(f"the guest cannot be saved now: it is {found.reason}")
+    return found.running
+
+
+class Guard:
+    """A child that lets the guest go on if this process dies in the middle of a save, whatever kills it.
+
+    It waits for the end of a pipe: the word `done` first means that all is well.
+    """
+
+    def __init__(self, guest: Guest, was_running: bool) -> None:
+        self._guest = guest
+        self._needed = was_running
+        self._end = -1
+        self._pid = 0
+
+    def __enter__(self) -> Guard:
+        if not self._needed:
+            return self
+        reader, self._end = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._end)
+            _stand_by(self._guest, reader)
+        os.close(reader)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._end < 0:
+            return
+        os.write(self._end, b"done")
+        os.close(self._end)
+        os.waitpid(self._pid, 0)
+
+
+def _stand_by(guest: Guest, reader: int) -> None:
+    """The child: in a session of its own, so that a terminal's Ctrl-C does not reach it."""
+    try:
+        os.setsid()
+        if os.read(reader, 4) == b"":
+            let_go_on(guest)
+    except (OSError, VirtctlError):
+        os._exit(1)
+    finally:
+        os._exit(0)
+
+
+def let_go_on(guest: Guest, deadline: float = 10.0) -> None:
+    """Waits until the broken stream is over, and lets the guest run."""
+    from virtctl.qemu import verbs
+
+    limit = time.monotonic() + deadline
+    while time.monotonic() < limit:
+        with guest.monitor(deadline) as monitor:
+            if verbs.migration(monitor).status in ("setup", "active", "cancelling", "device"):
+                verbs.migrate_cancel(monitor)
+            elif verbs.status(monitor).running:
+                return
+            else:
+                verbs.cont(monitor)
+                return
+        time.sleep(0.005)
+
+
+def _undo(guest: Guest, was_running: bool, record: Operation) -> None:
+    """The guest goes on; the journal is dropped only when that is certain."""
+    from virtctl.qemu import verbs
+
+    if record.record.phase == "written" or not statuses.is_running(guest.status):
+        return
+    try:
+        with guest.monitor() as monitor:
+            if verbs.migration(monitor).status in ("setup", "active"):
+                verbs.migrate_cancel(monitor)
+        if was_running:
+            let_go_on(guest)
+        (guest.folder / SOCKET).unlink(missing_ok=True)
+        record.done()
+    except VirtctlError as error:
+        guest.context.warn(f"domain '{guest.status.name}' could not be resumed: {error}")
+        record.abandon()
+
+
+def _listen(guest: Guest) -> socket.socket:
+    """The socket that QEMU writes to, in its working folder; reached by descriptor, for the path may be long."""
+    folder = os.open(guest.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        (guest.folder / SOCKET).unlink(missing_ok=True)
+        door.bind(f"/proc/self/fd/{folder}/{SOCKET}")
+        door.listen(1)
+        door.settimeout(STALL)
+    except OSError as error:
+        door.close()
+        raise SystemFault(f"cannot listen on '{guest.folder / SOCKET}'", error) from error
+    finally:
+        os.close(folder)
+    return door
+
+
+def _stream(guest: Guest, writer: ImageWriter, was_running: bool, options: SaveOptions) -> None:
+    from virtctl.qemu import verbs
+
+    with _listen(guest) as door:
+        with guest.monitor() as monitor:
+            verbs.migrate_bandwidth(monitor, 0)
+            verbs.migrate_set_parameter(monitor, "downtime-limit", str(DOWNTIME_MS))
+            verbs.migrate_unix(monitor, SOCKET)
+        try:
+            _copy(guest, door, writer, options)
+            _check_complete(guest)
+        finally:
+            (guest.folder / SOCKET).unlink(missing_ok=True)
+
+
+def _copy(guest: Guest, door: socket.socket, writer: ImageWriter, options: SaveOptions) -> None:
+    """Everything that QEMU sends, into the image."""
+    view = memoryview(bytearray(CHUNK))
+    asked = 0.0
+    try:
+        stream, _ = door.accept()
+    except TimeoutError as error:
+        raise ImageError("QEMU did not begin to send the guest's memory") from error
+    with stream:
+        stream.settimeout(STALL)
+        while True:
+            try:
+                count = stream.recv_into(view)
+            except TimeoutError as error:
+                raise ImageError(f"QEMU sent nothing for {STALL:g} seconds") from error
+            except OSError as error:
+                raise SystemFault("cannot read the guest's memory from QEMU", error) from error
+            if count == 0:
+                return
+            writer.write(view[:count])
+            if options.progress is not None and time.monotonic() - asked > 0.1:
+                asked = time.monotonic()
+                _report(guest, options)
+
+
+def _report(guest: Guest, options: SaveOptions) -> None:
+    from virtctl.qemu import verbs
+
+    try:
+        with guest.monitor(0.2) as monitor:
+            found = verbs.migration(monitor, 0.2)
+    except (MonitorError, VirtctlError):
+        return
+    if options.progress is not None and found.total:
+        options.progress(found.total - found.remaining, found.total)
+
+
+def _check_complete(guest: Guest) -> None:
+    """`completed` is QEMU's word that it sent all; an end of file alone proves nothing."""
+    limit = time.monotonic() + STALL
+    while True:
+        with guest.monitor() as monitor:
+            found = _outcome(monitor)
+        if found is None:
+            return
+        if found or time.monotonic() > limit:
+            raise OperationFailed(f"QEMU did not send all of the guest's memory{': ' if found else ''}{found}")
+        time.sleep(0.002)
+
+
+def _outcome(monitor: Monitor) -> str | None:
+    """None: complete. "": not over yet. Else why it failed."""
+    from virtctl.qemu import verbs
+
+    found = verbs.migration(monitor)
+    if found.status == "completed":
+        return None
+    return (found.error or found.status) if found.status in ("failed", "cancelled", "") else ""

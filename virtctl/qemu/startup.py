@@ -1,0 +1,174 @@
+"""Starting a guest: record, process, monitor, secrets, go. Whatever fails leaves nothing behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from virtctl.domain.aliases import assign_aliases
+from virtctl.domain.domain import Domain
+from virtctl.errors import InvalidOperation, OperationTimeout
+from virtctl.qemu import process
+from virtctl.qemu.bootorder import assign_boot_order
+from virtctl.qemu.build import build_argv
+from virtctl.qemu.context import Context
+from virtctl.qemu.guest import MONITOR_LOCK, Guest
+from virtctl.qemu.plan import Plan
+from virtctl.qemu.prepare import find_emulator, prepare
+from virtctl.state import liveness
+from virtctl.state import status as statuses
+from virtctl.state.status import Status
+
+if TYPE_CHECKING:
+    from virtctl.qemu.monitor import Monitor
+    from virtctl.qemu.spawn import Spawned
+
+START_DEADLINE = 30.0
+LOAD_STALL = 60.0  # seconds without an end of loading after which a restore is given up
+
+
+class Launch(NamedTuple):
+    """How a guest is to be started. `incoming` is an open descriptor of a memory stream; `before_run` is called when
+    all is loaded and nothing has run yet.
+    """
+
+    persistent: bool = True
+    paused: bool = False
+    autodestroy: bool = False
+    incoming: int | None = None
+    reason: str = "booted"
+    before_run: Callable[[], None] = lambda: None
+
+
+def dry_plan(context: Context, domain: Domain) -> Plan:
+    """The Plan that a start would have, as far as it can be known without touching the host."""
+    live = domain.clone()
+    assign_aliases(live)
+    assign_boot_order(live)
+    return Plan(live, find_emulator(context, live), statuses.folder(context.paths, live.uuid or ""),
+                qemu_version=context.host.qemu_version)
+
+
+def launch(context: Context, domain: Domain, how: Launch) -> Guest:
+    """Starts the guest and returns it running (or paused). The caller holds the domain's lock.
+
+    Raises InvalidOperation when it runs already, QemuFailed with QEMU's words, SystemFault for what the host lacks.
+    """
+    _refuse_second(context, domain)
+    live = domain.clone()
+    live.id = statuses.allocate_id(context.paths)
+    assign_aliases(live)
+    assign_boot_order(live)
+    with ExitStack() as undo:
+        plan = prepare(context, live, undo, restoring=how.incoming is not None)
+        if how.incoming is not None:
+            plan.incoming = f"fd:{how.incoming}"
+        guest = _record(context, live, plan, how)
+        try:
+            return _bring_up(guest, plan, how)
+        except BaseException:
+            statuses.expect_end(context.paths, guest.status.uuid, statuses.FAILED)
+            process.terminate(guest.identity, deadline=5.0)
+            statuses.conclude(context.paths, guest.status)
+            raise
+
+
+def _refuse_second(context: Context, domain: Domain) -> None:
+    uuid = domain.uuid or ""
+    known = statuses.load(context.paths, uuid)
+    if known is not None and statuses.is_running(known):
+        raise InvalidOperation("domain is already running")
+    if known is not None:
+        statuses.conclude(context.paths, known)
+    if process.find_strays(context.paths.runtime, uuid):
+        raise InvalidOperation("domain is already running", hint="run 'virtctl recover' to take it over")
+
+
+def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
+    """The record that is there before the process, so that no crash leaves a guest that nobody knows."""
+    status = Status(name=live.name or "", uuid=live.uuid or "", id=live.id or 0, pid=0, start_time=0,
+                    boot_id=liveness.boot_id(), state="shut off", reason="starting up", persistent=how.persistent,
+                    emulator=plan.emulator, qemu_version=".".join(map(str, plan.qemu_version)),
+                    started_at=time.time(), autodestroy=how.autodestroy, facts={"starting": True})
+    statuses.save(context.paths, status)
+    guest = Guest(context, status)
+    guest.write_live(live)
+    return guest
+
+
+def _bring_up(guest: Guest, plan: Plan, how: Launch) -> Guest:
+    from virtctl.qemu.spawn import spawn
+
+    log_path = guest.context.paths.logs / f"{guest.status.name}.log"
+    with spawn(build_argv(plan), cwd=guest.folder, log_path=log_path, pass_fds=plan.pass_fds,
+               deadline=START_DEADLINE) as child:
+        who = child.identity
+        guest.update(pid=who.pid, start_time=who.start_time, boot_id=who.boot_id, pty=child.pts)
+        _first_words(guest, plan, how, child)
+    for text in plan.warnings:
+        guest.context.warn(text)
+    return guest
+
+
+def _first_words(guest: Guest, plan: Plan, how: Launch, child: Spawned) -> None:
+    from virtctl.qemu import verbs
+    from virtctl.qemu.monitor import first_contact
+
+    with first_contact(child, lock_path=guest.folder / MONITOR_LOCK, name=guest.status.name) as monitor:
+        if how.incoming is not None:
+            _await_load(monitor, child)
+        _fill_in_live(guest, plan, child)
+        _set_secrets(monitor, plan)
+        how.before_run()
+        if not how.paused:
+            verbs.cont(monitor)
+        state, reason = ("paused", "user" if how.reason == "booted" else how.reason) if how.paused else (
+            "running", how.reason)
+        facts = {key: value for key, value in guest.status.facts.items() if key != "starting"}
+        guest.update(state=state, reason=reason, facts=facts)
+    statuses.forget_end(guest.context.paths, guest.status.uuid)
+
+
+def _fill_in_live(guest: Guest, plan: Plan, child: Spawned) -> None:
+    """Writes down which pty each character device got."""
+    from virtctl.qemu.chardevs import adopt_ptys
+
+    live = plan.domain
+    if live.devices is not None:
+        adopt_ptys(live.devices, {label.removeprefix("char"): pts for label, pts in child.ptys.items()})
+    guest.write_live(live)
+
+
+def _set_secrets(monitor: Monitor, plan: Plan) -> None:
+    """Passwords go over the monitor, which only we can read, never over the command line."""
+    from virtctl.domain.devices.graphics import Graphics
+    from virtctl.qemu import verbs
+
+    for graphics in plan.domain.devices.all(Graphics) if plan.domain.devices else ():
+        if graphics.passwd is not None and graphics.type in ("vnc", "spice"):
+            verbs.set_password(monitor, graphics.type, graphics.passwd)
+
+
+def _await_load(monitor: Monitor, child: Spawned) -> None:
+    """Waits until QEMU has read all of the memory. It ends by itself when the stream is not one."""
+    from virtctl.errors import VirtctlError
+    from virtctl.qemu import verbs
+
+    limit = time.monotonic() + LOAD_STALL
+    pause = 0.002
+    while True:
+        try:
+            found = verbs.status(monitor)
+        except VirtctlError as error:
+            if child.ended(2.0):
+                raise child.failure() from error
+            raise
+        if found.reason != "inmigrate":
+            return
+        if child.ended(pause):
+            raise child.failure()
+        if time.monotonic() > limit:
+            raise OperationTimeout("QEMU did not finish loading the saved memory")
+        pause = min(pause * 1.3, 0.05)
