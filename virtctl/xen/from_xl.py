@@ -66,7 +66,7 @@ def _cmdline(source: Source, guest: Guest) -> str | None:
 def _read_hvm(source: Source, guest: Guest) -> None:
     bios, path = source.text("bios"), source.text("bios_path_override")
     guest.flash = bios == "ovmf"
-    guest.loader = path or (OVMF if guest.flash else HVMLOADER)
+    guest.loader = (path or OVMF) if guest.flash else source.text("firmware_override") or HVMLOADER
     if bios not in (None, "ovmf", "seabios", "rombios"):
         raise UnsupportedConfig(f"unknown bios '{bios}'")
     if bios in ("seabios", "rombios"):

@@ -105,20 +105,23 @@ def parse_pci(text: str, notes: list[str]) -> Pci:
     match = _PCI.match(address)
     if not match:
         raise UnsupportedConfig(f"pci '{text}': expected [DOMAIN:]BUS:SLOT.FUNCTION")
-    filtered = True
+    filtered, managed = True, False
     for option in options:
         word, _, value = option.partition("=")
         if word == "permissive":
             filtered = value in ("0", "off", "false")
+        elif word == "seize":
+            managed = value not in ("0", "off", "false")
         else:
             notes.append(f"pci {address}: {option} has no place in a domain document")
-    return Pci(int(match[1] or "0", 16), int(match[2], 16), int(match[3], 16), int(match[4]), filtered)
+    return Pci(int(match[1] or "0", 16), int(match[2], 16), int(match[3], 16), int(match[4]), filtered,
+               managed)
 
 
 def format_pci(pci: Pci) -> str:
-    """The device as xm and xl name it."""
+    """The device as xl names it; xm takes the same words."""
     text = f"{pci.domain:04x}:{pci.bus:02x}:{pci.slot:02x}.{pci.function:x}"
-    return text if pci.filtered else text + ",permissive=1"
+    return text + ",permissive=1" * (not pci.filtered) + ",seize=1" * pci.managed
 
 
 def parse_host_usb(text: str) -> Usb | None:
@@ -129,6 +132,13 @@ def parse_host_usb(text: str) -> Usb | None:
     if match[1]:
         return Usb(vendor=int(match[1], 16), product=int(match[2], 16))
     return Usb(bus=int(match[3]), device=int(match[4]))
+
+
+def format_host_usb(usb: Usb) -> str:
+    """The `usbdevice` word of a host device."""
+    if usb.vendor is not None:
+        return f"host:{usb.vendor:04x}:{usb.product or 0:04x}"
+    return f"host:{usb.bus}.{usb.device}"
 
 
 def _numbers(text: str, what: str) -> dict[str, str]:

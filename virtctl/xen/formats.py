@@ -1,0 +1,64 @@
+"""The three native forms by the names that virsh gives them."""
+
+from __future__ import annotations
+
+from virtctl.errors import InvalidArgument, UnsupportedConfig
+from virtctl.schema.node import Node
+from virtctl.xen.from_sexpr import NEWEST, from_sexpr
+from virtctl.xen.from_xl import from_xl
+from virtctl.xen.from_xm import from_xm
+from virtctl.xen.to_sexpr import to_sexpr
+from virtctl.xen.to_xl import to_xl
+from virtctl.xen.to_xm import to_xm
+
+FORMATS = ("xen-sxpr", "xen-xm", "xen-xl")
+
+
+def _checked(name: str, xend_version: int) -> str:
+    if name not in FORMATS:
+        raise InvalidArgument(f"unsupported config type {name}", hint=f"one of {', '.join(FORMATS)}")
+    if not 1 <= xend_version <= NEWEST:
+        raise InvalidArgument(f"xend version {xend_version}: expected 1 to {NEWEST}")
+    return name
+
+
+def from_native(name: str, text: str, xend_version: int = NEWEST, notes: list[str] | None = None) -> Node:
+    """The domain document of a native configuration. What has no place in it is said in `notes`."""
+    if _checked(name, xend_version) == "xen-sxpr":
+        return from_sexpr(text, xend_version, notes)
+    return from_xm(text, notes) if name == "xen-xm" else from_xl(text, notes)
+
+
+def to_native(name: str, domain: Node, xend_version: int = NEWEST, notes: list[str] | None = None) -> str:
+    """The native configuration of a domain document, ending in a newline."""
+    if _checked(name, xend_version) == "xen-sxpr":
+        return to_sexpr(domain, xend_version, notes) + "\n"
+    return to_xm(domain, notes) if name == "xen-xm" else to_xl(domain, notes)
+
+
+def guess_format(text: str) -> str:
+    """Which form a text is of: an s-expression begins with a parenthesis, xl has words that xm never had."""
+    start = next((line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
+    if start.startswith("("):
+        return "xen-sxpr"
+    if not start:
+        raise UnsupportedConfig("an empty configuration")
+    return "xen-xl" if _reads_as_xl(text) else "xen-xm"
+
+
+def _reads_as_xl(text: str) -> bool:
+    from virtctl.errors import VirtctlError
+    from virtctl.xen.config import read_config
+
+    try:
+        values = read_config(text, "xl")
+    except VirtctlError:
+        return False
+    if any(name in values for name in ("type", "usbctrl", "usbdev", "channel", "vnuma", "cmdline", "spice", "nestedhvm",
+                                       "max_grant_frames", "max_event_channels", "bios", "device_model_args")):
+        return True
+    disks = values.get("disk")
+    first = [disk for disk in disks if isinstance(disk, str)] if isinstance(disks, list) else []
+    # xm always names a driver before a colon, and has three words to a disk; xl names its words, or has four.
+    return any("=" in disk or disk.count(",") > 2 or (disk and not disk.startswith(",") and ":" not in disk)
+               for disk in first)
