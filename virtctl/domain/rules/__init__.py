@@ -6,9 +6,13 @@ from collections.abc import Callable
 
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
+from virtctl.domain.rules import graphics
 
 Rule = Callable[[Domain, Host], None]
-RULES: list[Rule] = []
+RULES: list[Rule] = [
+    graphics.check_graphics,
+    graphics.check_videos,
+]
 
 
 def check(domain: Domain, host: Host) -> None:

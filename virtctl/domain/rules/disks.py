@@ -1,0 +1,212 @@
+"""What libvirt refuses of a disk although each of its words is legal, disk by disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from virtctl.domain.addresses.drive import disk_number
+from virtctl.domain.devices.disk import Disk
+from virtctl.domain.domain import Domain
+from virtctl.domain.host import Host
+from virtctl.domain.rules import disk_addresses, disk_images
+from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
+
+PRINTABLE = frozenset(map(chr, range(32, 127)))
+SAFE_SERIAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ .+:")
+
+
+def all_disks(domain: Domain) -> list[Disk]:
+    """The disks of a domain."""
+    return domain.devices.all(Disk) if domain.devices else []
+
+
+def disks(domain: Domain, host: Host) -> None:
+    """Every disk by itself, then the disks beside each other."""
+    for disk in all_disks(domain):
+        for rule in RULES:
+            rule(disk)
+        iothread(disk, domain)
+        disk_addresses.model_of_controller(disk, domain)
+    targets(domain)
+    disk_addresses.duplicates(domain)
+
+
+def targets(domain: Domain) -> None:
+    """No two disks of one target."""
+    seen: dict[str, Disk] = {}
+    for disk in all_disks(domain):
+        other = seen.setdefault(disk.target or "", disk)
+        if other is not disk:
+            raise XmlError(f"target '{disk.target}' duplicated for disk sources '{other.image or 'NULL'}' "
+                           f"and '{disk.image or 'NULL'}'")
+
+
+def lun(disk: Disk) -> None:
+    """What only a LUN may have, and what a LUN must be."""
+    if disk.device != "lun":
+        for name in ("rawio", "sgio"):
+            if getattr(disk, name) is not None:
+                raise UnsupportedConfig(f"{name} can be used only with device='lun'")
+        if disk.source is not None and disk.source.reservations is not None:
+            raise UnsupportedConfig("<reservations/> allowed only for lun devices")
+        return
+    if disk.bus not in ("scsi", "virtio"):
+        raise UnsupportedConfig(f"disk device='lun' is not supported for bus='{disk.bus}'")
+    if disk.type == "network" and disk.source is not None and disk.source.protocol != "iscsi":
+        raise UnsupportedConfig(f"disk device='lun' is not supported for protocol='{disk.source.protocol}'")
+    if disk.type not in ("block", "network", "volume"):
+        raise UnsupportedConfig("disk device='lun' is only valid for block type disk source")
+    if disk.format not in ("raw", None):
+        raise UnsupportedConfig("disk device 'lun' must use 'raw' format")
+    if disk.source is not None and disk.source.encryption is not None:
+        raise UnsupportedConfig("disk device 'lun' doesn't support encryption")
+    if disk.sgio == "unfiltered":
+        raise UnsupportedConfig("unfiltered sgio is no longer supported")
+
+
+def medium(disk: Disk) -> None:
+    """A hard disk has an image; only a drive for media may be empty."""
+    if disk.empty and disk.device not in ("cdrom", "floppy"):
+        raise VirtctlError(f"missing source information for device {disk.target}")
+
+
+def names(disk: Disk) -> None:
+    """The target's name and the bus must suit the kind of drive."""
+    target, floppy = disk.target or "", disk.device == "floppy"
+    if floppy and disk.bus != "fdc":
+        raise InternalError(f"Invalid bus type '{disk.bus}' for floppy disk")
+    if not floppy and disk.bus == "fdc":
+        raise InternalError("Invalid bus type 'fdc' for disk")
+    if floppy and not target.startswith("fd"):
+        raise InternalError(f"Invalid floppy device name: {target}")
+    if not floppy and target.startswith("fd"):
+        raise InternalError(f"Invalid harddisk device name: {target}")
+    if disk_number(target) < 0:
+        raise XmlError(f"Unknown disk name '{target}' and no address specified")
+
+
+def startup_policy(disk: Disk) -> None:
+    """Whose start may go on without its medium."""
+    policy = disk.source.startup_policy if disk.source else None
+    if policy is None:
+        return
+    if disk.type == "network":
+        raise XmlError(f"disk startupPolicy '{policy}' is not allowed for disk of 'network' type")
+    if policy == "requisite" and disk.device not in ("cdrom", "floppy"):
+        raise XmlError("disk startupPolicy 'requisite' is allowed only for cdrom or floppy")
+
+
+def target(disk: Disk) -> None:
+    """What the target says about the drive."""
+    if disk.tray is not None and disk.device not in ("cdrom", "floppy"):
+        raise UnsupportedConfig("tray is only valid for cdrom and floppy")
+    if disk.removable is not None and disk.bus != "usb":
+        raise XmlError("removable is only valid for usb disks")
+    if disk.rotation_rate is not None:
+        if disk.bus not in ("scsi", "ide", "sata"):
+            raise InternalError("rotation rate is only valid for SCSI/IDE/SATA bus")
+        if disk.device not in ("disk", "lun"):
+            raise InternalError("rotation rate is only valid for disk device")
+
+
+def virtio_only(disk: Disk) -> None:
+    """What only a virtio disk has."""
+    if disk.bus == "virtio":
+        return
+    for name in ("ioeventfd", "event_idx"):
+        if getattr(disk, name) is not None:
+            raise UnsupportedConfig(f"disk {name} mode supported only for virtio bus")
+    if disk.model is not None:
+        raise UnsupportedConfig(f"disk model '{disk.model}' not supported for bus '{disk.bus}'")
+    for name in ("queues", "queue_size"):
+        if getattr(disk, name) is not None:
+            raise UnsupportedConfig(f"{name} attribute in disk driver element is only supported by virtio-blk")
+    for name in ("iommu", "ats", "packed", "page_per_vq"):
+        if getattr(disk, name) is not None:
+            raise UnsupportedConfig(f"{name} driver option is only supported for virtio devices")
+
+
+def media(disk: Disk) -> None:
+    """A virtio disk cannot be opened."""
+    if disk.device == "cdrom" and disk.bus in ("virtio", "sd", "xen", "uml"):
+        raise UnsupportedConfig(f"disk type of '{disk.target}' does not support ejectable media")
+
+
+def identity(disk: Disk) -> None:
+    """What the guest reads of vendor and name must be what the hardware can carry."""
+    for what, value in (("vendor", disk.vendor), ("product", disk.product)):
+        if value is not None and not PRINTABLE.issuperset(value):
+            raise XmlError(f"disk {what} is not printable string")
+    if disk.wwn is not None:
+        wwn = disk.wwn.removeprefix("0x")
+        if len(wwn) != 16 or any(char not in "0123456789abcdefABCDEF" for char in wwn):
+            raise InternalError(f"Malformed wwn: {disk.wwn}")
+        if disk.bus not in ("ide", "scsi"):
+            raise UnsupportedConfig("Only ide and scsi disk support wwn")
+    if disk.vendor is not None and len(disk.vendor) > 8:
+        raise UnsupportedConfig("disk vendor is more than 8 characters")
+    if disk.product is not None and len(disk.product) > 16:
+        raise UnsupportedConfig("disk product is more than 16 characters")
+    if (disk.vendor is not None or disk.product is not None) and disk.bus != "scsi":
+        raise UnsupportedConfig("Only scsi disk supports vendor and product")
+    if disk.serial is not None and not SAFE_SERIAL.issuperset(disk.serial):
+        raise InternalError(f"driver serial '{disk.serial}' contains unsafe characters")
+
+
+def driver(disk: Disk) -> None:
+    """What the driver's attributes exclude in each other."""
+    if disk.driver_name != "qemu":
+        raise UnsupportedConfig(f"unsupported driver name '{disk.driver_name}' for disk '{disk.target}'")
+    if disk.copy_on_read and disk.__dict__.get("readonly"):
+        raise UnsupportedConfig(f"copy_on_read is not compatible with read-only disk '{disk.target}'")
+    if disk.rerror_policy == "enospace":
+        raise UnsupportedConfig("Invalid disk read error policy: 'enospace'")
+    if disk.io == "native" and disk.cache not in ("none", "directsync"):
+        raise UnsupportedConfig("io='native' needs either no disk cache or directsync cache mode")
+    if disk.shareable and disk.format not in ("raw", None):
+        raise UnsupportedConfig(f"shared access for disk '{disk.target}' requires use of supported storage format")
+    if disk.metadata_cache is not None and disk.metadata_cache.size and disk.format != "qcow2":
+        raise UnsupportedConfig("metadata cache max size control is supported only with qcow2 images")
+
+
+def transient(disk: Disk) -> None:
+    """A transient disk must be an image that something can be written beside."""
+    if disk.transient is None:
+        return
+    if disk.__dict__.get("readonly"):
+        raise UnsupportedConfig(f"transient disk '{disk.target}' must not be read-only")
+    if disk.type != "file":
+        raise UnsupportedConfig(f"transient disk supported only with 'file' type ({disk.target})")
+    if disk.device != "disk":
+        raise UnsupportedConfig(f"transient disk supported only with 'disk' device ({disk.target})")
+    if disk.transient.share_backing and disk.bus not in ("virtio", "scsi", "usb"):
+        raise UnsupportedConfig(f"disk bus '{disk.bus}' doesn't support transiend disk backing image sharing")
+
+
+def vhostuser(disk: Disk) -> None:
+    """A vhost-user daemon does the work, so most of what a disk can be told has nobody to tell it to."""
+    if disk.type != "vhostuser":
+        return
+    if disk.bus != "virtio":
+        raise UnsupportedConfig("vhostuser disk supports only virtio bus")
+    if disk.snapshot != "no":
+        raise UnsupportedConfig("only snapshot=no is supported with vhostuser disk")
+    for name in ("cache", "copy_on_read", "discard", "iothread", "detect_zeroes", "serial", "wwn", "vendor", "product"):
+        if getattr(disk, name) is not None:
+            raise UnsupportedConfig(f"{name} is not supported with vhostuser disk")
+
+
+def iothread(disk: Disk, domain: Domain) -> None:
+    """The I/O thread must be one of the domain's, and the disk one that can use it."""
+    if disk.iothread is None:
+        return
+    if disk.bus != "virtio":
+        raise UnsupportedConfig(f"IOThreads not available for bus {disk.bus} target {disk.target}")
+    if disk.iothread not in domain.iothread_numbers():
+        raise UnsupportedConfig(f"Disk iothread '{disk.iothread}' not defined in iothreadid")
+
+
+RULES: tuple[Callable[[Disk], None], ...] = (
+    medium, lun, disk_images.source, startup_policy, target, virtio_only, transient, names, media,
+    disk_addresses.kind, disk_addresses.place, identity, driver, vhostuser, disk_images.chain, disk_images.limits,
+)
