@@ -110,11 +110,19 @@ class FakeQemu:
             self.open_chardev(chardev)
         if "fail_late" in self.script:
             return self.fail(self.script["fail_late"])
+        for source in self.arguments.all("-incoming"):
+            if not source.startswith("fd:") or not self.load(int(source[3:])):
+                return self.fail("load of migration failed: Invalid argument")
         for byte in self.script.get("half_typed", "").encode():
             self.readline.line.append(byte)
             self.readline.cursor += 1
         self.serve(self.masters["charmonitor"])
         return 0
+
+    def load(self, fd: int) -> bool:
+        """Reads a memory stream; like QEMU it looks at little more than the first bytes."""
+        with os.fdopen(fd, "rb") as stream:
+            return stream.read(8) == b"QEVM\0\0\0\3" and stream.read() is not None
 
     def fail(self, text: str) -> int:
         print(f"qemu-system-x86_64: {text}", file=sys.stderr, flush=True)

@@ -75,6 +75,30 @@ def test_a_start_reaches_the_monitor_without_waiting_for_qemus_look_once_a_secon
             assert time.monotonic() - began < 0.9
 
 
+def test_a_thousand_connections_cost_qemu_no_memory_and_never_a_second(bare):
+    def resident():
+        return int(Path(f"/proc/{bare.identity.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    bare.monitor().close()
+    before = resident()
+    began = time.monotonic()
+    for _ in range(1000):
+        with bare.monitor() as monitor:
+            verbs.version(monitor)
+    assert time.monotonic() - began < 60
+    assert resident() - before < 4 << 20
+
+
+def test_all_of_it_works_inside_the_sandbox(tmp_path):
+    sandbox = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+    with running(monitored(EMULATOR, "-sandbox", sandbox, *MACHINE), tmp_path / "run") as guest:
+        with guest.monitor() as monitor:
+            verbs.cont(monitor)
+            assert verbs.status(monitor).running
+            assert verbs.chardevs(monitor)["hold"] == "serial"
+        assert timed(lambda: guest.monitor().close()) < 0.5
+
+
 # Killed clients
 
 

@@ -260,7 +260,9 @@ def _open(pts: str, pid: int, name: str) -> _Wire:
         if not pty_belongs_to(pid, pts):
             raise gone
         _make_raw(fd)
-        return _Wire(fd, maxread=65536, use_poll=True)
+        wire = _Wire(fd, maxread=65536, use_poll=True)
+        wire.delayafterread = None  # pexpect would sleep after every read; what it waits for there, a pty has not
+        return wire
     except BaseException:
         os.close(fd)
         raise

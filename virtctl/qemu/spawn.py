@@ -94,11 +94,14 @@ class Gate:
         import socket
 
         self._name = f"virtctl-gate-{os.urandom(8).hex()}"
-        self._door = socket.socket(socket.AF_UNIX)
-        self._first = socket.socket(socket.AF_UNIX)
-        self._door.bind(f"\0{self._name}")
-        self._door.listen(0)
-        self._first.connect(f"\0{self._name}")  # the one place in the queue is taken
+        try:
+            self._door = socket.socket(socket.AF_UNIX)
+            self._first = socket.socket(socket.AF_UNIX)
+            self._door.bind(f"\0{self._name}")
+            self._door.listen(0)
+            self._first.connect(f"\0{self._name}")  # the one place in the queue is taken
+        except OSError as cause:
+            raise SystemFault("cannot make a socket to start QEMU with", cause) from cause
 
     def __enter__(self) -> Gate:
         return self
@@ -157,9 +160,7 @@ def spawn(
         undo.callback(os.close, log)
         gate = undo.enter_context(Gate())
         offset = os.fstat(log).st_size
-        pid = _launch(gate.bar(argv), cwd, log, pass_fds, env or clean_environment(cwd))
-        reader = os.open(f"/proc/self/fd/{log}", os.O_RDONLY | os.O_CLOEXEC)
-        child = Spawned(identify(pid), os.pidfd_open(pid), reader, offset)
+        child = _adopt(_launch(gate.bar(argv), cwd, log, pass_fds, env or clean_environment(cwd)), log, offset)
         try:
             _await_monitor(child, limit, deadline)
             gate.open(child, limit)
@@ -168,6 +169,15 @@ def spawn(
             child.close()
             raise
     return child
+
+
+def _adopt(pid: int, log: int, offset: int) -> Spawned:
+    try:
+        reader = os.open(f"/proc/self/fd/{log}", os.O_RDONLY | os.O_CLOEXEC)
+        return Spawned(identify(pid), os.pidfd_open(pid), reader, offset)
+    except OSError as cause:  # out of descriptors; a child that nobody has reaped cannot be a stranger
+        os.kill(pid, signal.SIGKILL)
+        raise SystemFault(f"cannot watch process {pid}", cause) from cause
 
 
 def clean_environment(home: Path) -> dict[str, str]:
