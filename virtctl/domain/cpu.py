@@ -1,35 +1,70 @@
-"""`<cpu>`: the processor that the guest sees, its topology and its NUMA cells."""
+"""`<cpu>`: the processor that the guest sees, and how its processors are arranged."""
 
 from __future__ import annotations
 
-from virtctl.schema.element import Child, Children, Element, Field, Mode, Size
-from virtctl.schema.types import CpuSet, Enum, Int, Str, UInt, YesNo
+from virtctl.domain.numa import Numa
+from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
+from virtctl.schema.element import Child, Children, Element, Field, Mode
+from virtctl.schema.fields import Declared
+from virtctl.schema.node import Node
+from virtctl.schema.types import Enum, Int, OnOff, Positive, Str
 
 POLICIES = ("force", "require", "optional", "disable", "forbid")
+WIDE = ("host-passthrough", "maximum")  # modes that show the guest what the host has
 
 
 class CpuModel(Element, tag="model"):
     """A named processor model."""
 
-    fallback = Field("@fallback", Enum("allow", "forbid"), doc="whether a lesser model may stand in")
+    fallback = Field("@fallback", Enum("allow", "forbid"), doc="whether a lesser model may stand in",
+                     refused=(UnsupportedConfig, "Invalid fallback attribute"))
     vendor_id = Field("@vendor_id", Str(), doc="vendor that the guest sees, 12 characters")
     name = Field(".", Str(), doc="the model")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A vendor is 12 characters that QEMU's options can carry."""
+        if self.vendor_id is not None and len(self.vendor_id) != 12:
+            raise XmlError("vendor_id must be exactly 12 characters long")
+        if self.vendor_id and "," in self.vendor_id:
+            raise XmlError("vendor id is invalid")
 
 
 class Topology(Element, tag="topology"):
     """How the processors are arranged."""
 
-    sockets = Field("@sockets", UInt(), required=True, doc="sockets")
-    dies = Field("@dies", UInt(), default=1, doc="dies in a socket")
-    cores = Field("@cores", UInt(), required=True, doc="cores in a die")
-    threads = Field("@threads", UInt(), required=True, doc="threads in a core")
+    sockets = Field("@sockets", Positive(), required=True, doc="sockets")
+    dies = Field("@dies", Positive(), default=1, doc="dies in a socket")
+    cores = Field("@cores", Positive(), required=True, doc="cores in a die")
+    threads = Field("@threads", Positive(), required=True, doc="threads in a core")
+
+    @property
+    def processors(self) -> int:
+        """How many processors that makes."""
+        return self.sockets * self.dies * self.cores * self.threads
 
 
 class CpuCache(Element, tag="cache"):
     """The cache that the guest sees."""
 
-    level = Field("@level", Int(0), doc="level of the cache")
+    level = Field("@level", Int(), doc="level of the cache")
     mode = Field("@mode", Enum("emulate", "passthrough", "disable"), required=True, doc="where it comes from")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """There are three levels."""
+        if self.level is not None and self.level < 0:
+            raise CpuCache.level.refusal(node, str(self.level), "Expected non-negative value")
+        if self.level is not None and not 1 <= self.level <= 3:
+            raise XmlError("invalid CPU cache level, must be in range [1,3]")
+
+    def check_mode(self, mode: str) -> None:
+        """What QEMU can do in that processor mode."""
+        if self.mode == "emulate" and self.level != 3:
+            raise UnsupportedConfig("CPU cache mode 'emulate' can only be used with level='3'")
+        if self.mode == "passthrough" and mode not in WIDE:
+            raise UnsupportedConfig("CPU cache mode 'passthrough' can only be used with "
+                                    "'host-passthrough' / 'maximum' CPUs")
+        if self.mode != "emulate" and self.level is not None:
+            raise UnsupportedConfig(f"unsupported CPU cache level for mode '{self.mode}'")
 
 
 class MaxPhysAddr(Element, tag="maxphysaddr"):
@@ -38,85 +73,47 @@ class MaxPhysAddr(Element, tag="maxphysaddr"):
     mode = Field("@mode", Enum("emulate", "passthrough"), required=True, doc="where it comes from")
     bits = Field("@bits", Int(), doc="number of bits")
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A number of bits is not negative."""
+        if self.bits is not None and self.bits < 0:
+            raise MaxPhysAddr.bits.refusal(node, str(self.bits), "Expected non-negative value")
+
+    def check(self) -> None:
+        """The bits are told where they are emulated, and only there."""
+        if self.mode == "emulate" and self.bits is None:
+            raise UnsupportedConfig("if using CPU maximum physical address mode='emulate', "
+                                    "bits= must be specified too")
+        if self.mode == "passthrough" and self.bits is not None:
+            raise UnsupportedConfig("CPU maximum physical address bits number specification cannot be used "
+                                    "with mode='passthrough'")
+
 
 class CpuFeature(Element, tag="feature"):
     """One feature of the processor."""
 
-    policy = Field("@policy", Enum(*POLICIES), doc="whether the guest gets it")
+    policy = Field("@policy", Enum(*POLICIES), default="require", doc="whether the guest gets it",
+                   refused=(UnsupportedConfig, "Invalid CPU feature policy"))
     name = Field("@name", Str(), required=True, doc="its name")
 
+    def missing(self, field: Declared) -> VirtctlError:
+        """The error for a name that is not there."""
+        return XmlError("Invalid CPU feature name")
 
-class Sibling(Element, tag="sibling"):
-    """The distance to another cell."""
-
-    id = Field("@id", UInt(), required=True, doc="the other cell")
-    value = Field("@value", UInt(), required=True, doc="distance, 10 to 255")
-
-
-class CellCache(Element, tag="cache"):
-    """The memory side cache of a cell."""
-
-    level = Field("@level", UInt(), required=True, doc="level")
-    associativity = Field("@associativity", Enum("none", "direct", "full"), required=True, doc="associativity")
-    policy = Field("@policy", Enum("none", "writeback", "writethrough"), required=True, doc="write policy")
-    size = Size("size/@value", doc="size")
-    line = Field("line/@value", UInt(), doc="size of a line")
-    line_unit = Field("line/@unit", Str(), doc="its unit")
-
-
-class Cell(Element, tag="cell"):
-    """One NUMA cell of the guest."""
-
-    id = Field("@id", UInt(), doc="number of the cell")
-    cpus = Field("@cpus", CpuSet(), doc="processors of the cell")
-    memory = Size("@memory", default=0, doc="memory of the cell")
-    access = Field("@memAccess", Enum("shared", "private"), doc="whether other processes may map the memory")
-    discard = Field("@discard", YesNo(), doc="discard the contents when the memory goes back to the host")
-    distances = Children("distances/sibling", Sibling, doc="distances to other cells")
-    caches = Children("cache", CellCache, doc="memory side caches")
-
-
-class Interconnect(Element):
-    """What an initiator finds at a target."""
-
-    initiator = Field("@initiator", UInt(), required=True, doc="cell that asks")
-    target = Field("@target", UInt(), required=True, doc="cell that answers")
-    cache = Field("@cache", UInt(), doc="level of the cache that answers")
-
-
-class Latency(Interconnect, tag="latency"):
-    """Time that memory takes."""
-
-    type = Field("@type", Enum("access", "read", "write"), required=True, doc="kind of access")
-    value = Field("@value", UInt(), required=True, doc="nanoseconds")
-
-
-class Bandwidth(Interconnect, tag="bandwidth"):
-    """Amount that memory gives in a second."""
-
-    type = Field("@type", Enum("access", "read", "write"), required=True, doc="kind of access")
-    value = Size("@value", doc="amount in a second")
-
-
-class Numa(Element, tag="numa"):
-    """The guest's NUMA cells."""
-
-    cells = Children("cell", Cell, doc="cells")
-    latencies = Children("interconnects/latency", Latency, doc="times")
-    bandwidths = Children("interconnects/bandwidth", Bandwidth, doc="amounts")
-
-    def visible(self, mode: Mode) -> bool:
-        """An empty one is not written."""
-        return bool(self.cells)
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A name has characters."""
+        if not self.name:
+            raise self.missing(CpuFeature.name)
 
 
 class Cpu(Element, tag="cpu"):
     """The processor that the guest sees."""
 
-    mode = Field("@mode", Enum("custom", "host-model", "host-passthrough", "maximum"), doc="where the model comes from")
+    mode = Field("@mode", Enum("custom", "host-model", *WIDE), doc="where the model comes from",
+                 refused=(UnsupportedConfig, "Invalid mode attribute '%s'"))
     match = Field("@match", Enum("minimum", "exact", "strict"), doc="how exactly the host must match")
-    checking = Field("@check", Enum("none", "partial", "full"), doc="how the guest's processor is checked at start")
-    migratable = Field("@migratable", Str(), doc="whether features that cannot migrate are left out")
+    checking = Field("@check", Enum("none", "partial", "full", hidden=("default",)),
+                     doc="how the guest's processor is checked at start")
+    migratable = Field("@migratable", OnOff(), doc="whether features that cannot migrate are left out")
     model = Child("model", CpuModel, doc="named model")
     vendor = Field("vendor", Str(), doc="vendor that the host must have")
     topology = Child("topology", Topology, doc="arrangement of processors")
@@ -124,6 +121,42 @@ class Cpu(Element, tag="cpu"):
     maxphysaddr = Child("maxphysaddr", MaxPhysAddr, doc="width of physical addresses")
     features = Children("feature", CpuFeature, doc="single features")
     numa = Child("numa", Numa, doc="NUMA cells")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The mode decides what else means something."""
+        self.mode = self.mode or "custom"
+        if self.checking == "default":
+            self.checking = None
+        if self.migratable is not None and self.mode not in WIDE:
+            raise UnsupportedConfig("Attribute migratable is only allowed for 'host-passthrough' / 'maximum' CPU mode")
+        self._normalise_model()
+        names: set[str] = set()
+        for feature in self.features:
+            if feature.name in names:
+                raise XmlError(f"CPU feature '{feature.name}' specified more than once")
+            names.add(feature.name)
+
+    def _normalise_model(self) -> None:
+        named = self.model is not None and self.model.name is not None
+        if self.mode == "custom":
+            if not named and self.vendor is not None:
+                raise XmlError("CPU vendor specified without CPU model")
+            if not named and self.features:
+                raise XmlError("Non-empty feature list specified without CPU model")
+            self.match = self.match or "exact"
+        else:
+            self.match = None
+            if self.mode in WIDE or not named:
+                self.model = None
+            if self.mode in WIDE:
+                self.vendor = None
+        if self.model is not None:
+            self.model.fallback = self.model.fallback or "allow"
+
+    def check(self) -> None:
+        """The cache must suit the mode."""
+        if self.cache is not None:
+            self.cache.check_mode(self.mode or "custom")
 
     def visible(self, mode: Mode) -> bool:
         """An empty one is not written."""

@@ -13,7 +13,7 @@ from virtctl.domain.metadata import Metadata
 from virtctl.domain.os import Os
 from virtctl.domain.seclabel import Seclabel
 from virtctl.domain.sysinfo import Sysinfo
-from virtctl.domain.tuning import BlkioTune, CpuTune, IoThread, Resource, VcpuState
+from virtctl.domain.tuning import NOT_NEGATIVE, BlkioTune, CpuTune, IoThread, Resource, VcpuState
 from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema import xmlio
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode, Size
@@ -23,13 +23,14 @@ from virtctl.schema.types import CpuSet, Enum, Int, OnOff, Str, UInt, Uuid
 
 TYPES = ("qemu", "kqemu", "kvm", "xen", "lxc", "uml", "openvz", "test", "vmware", "hyperv", "vbox", "phyp", "parallels",
          "bhyve", "vz")
-ACTIONS = ("destroy", "restart", "rename-restart", "preserve")
+ACTIONS = ("destroy", "restart", "rename-restart", "preserve", "coredump-destroy", "coredump-restart")
 
 
 class GenId(Element, tag="genid"):
     """The generation of the guest: changes whenever it is set back in time or copied."""
 
-    value = Field(".", Uuid(), doc="the identifier, made up when empty")
+    value = Field(".", Uuid(), doc="the identifier, made up when empty",
+                  refused=(InternalError, "malformed genid element"))
 
 
 class Domain(Element, tag="domain"):
@@ -44,7 +45,8 @@ class Domain(Element, tag="domain"):
     title = Field("title", Str(), doc="short description, one line")
     description = Field("description", Str(), doc="description")
     metadata = Child("metadata", Metadata, doc="what other programs keep here")
-    max_memory_slots = Field("maxMemory/@slots", UInt(), doc="slots for memory added at run time")
+    max_memory_slots = Field("maxMemory/@slots", UInt(), doc="slots for memory added at run time",
+                             refused=(XmlError, "Failed to parse memory slot count"))
     max_memory = Size("maxMemory", doc="memory that the guest can grow to")
     dump_core = Field("memory/@dumpCore", OnOff(), doc="whether the guest's memory is part of QEMU's core dump")
     memory = Size("memory", doc="memory of the guest at start")
@@ -55,13 +57,15 @@ class Domain(Element, tag="domain"):
     vcpu_placement = Field("vcpu/@placement", Enum("static", "auto"), doc="who chooses the host's CPUs")
     vcpu_cpuset = Field("vcpu/@cpuset", CpuSet(), doc="host CPUs")
     vcpu_current = Field("vcpu/@current", UInt(), doc="processors that are there at start")
-    vcpu = Field("vcpu", UInt(), doc="processors at most")
+    vcpu = Field("vcpu", UInt(), doc="processors at most",
+                 refused=(XmlError, "maximum vcpus count must be an integer"))
     vcpus = Children("vcpus/vcpu", VcpuState, doc="single processors")
-    iothreads = Field("iothreads", UInt(), doc="number of I/O threads")
+    iothreads = Field("iothreads", UInt(), doc="number of I/O threads",
+                      refused=(XmlError, "invalid iothreads count '%s'"))
     iothread_ids = Children("iothreadids/iothread", IoThread, doc="single I/O threads")
-    default_pool_min = Field("defaultiothread/@thread_pool_min", Int(0, 2**31 - 1),
+    default_pool_min = Field("defaultiothread/@thread_pool_min", NOT_NEGATIVE,
                              doc="least workers of the main loop")
-    default_pool_max = Field("defaultiothread/@thread_pool_max", Int(0, 2**31 - 1),
+    default_pool_max = Field("defaultiothread/@thread_pool_max", NOT_NEGATIVE,
                              doc="most workers of the main loop")
     cputune = Child("cputune", CpuTune, doc="scheduling")
     numatune = Child("numatune", NumaTune, doc="host NUMA nodes")
@@ -74,11 +78,15 @@ class Domain(Element, tag="domain"):
     features = Child("features", Features, doc="what the machine can do")
     cpu = Child("cpu", Cpu, doc="processor")
     clock = Child("clock", Clock, doc="time")
-    on_poweroff = Field("on_poweroff", Enum(*ACTIONS), doc="what follows a power off by the guest")
-    on_reboot = Field("on_reboot", Enum(*ACTIONS), doc="what follows a reboot by the guest")
-    on_crash = Field("on_crash", Enum(*ACTIONS, "coredump-destroy", "coredump-restart"), doc="what follows a crash")
+    on_poweroff = Field("on_poweroff", Enum(*ACTIONS), doc="what follows a power off by the guest",
+                        refused=(UnsupportedConfig, "unknown on_poweroff action: %s"))
+    on_reboot = Field("on_reboot", Enum(*ACTIONS), doc="what follows a reboot by the guest",
+                      refused=(UnsupportedConfig, "unknown on_reboot action: %s"))
+    on_crash = Field("on_crash", Enum(*ACTIONS), doc="what follows a crash",
+                     refused=(UnsupportedConfig, "unknown on_crash action: %s"))
     on_lockfailure = Field("on_lockfailure", Enum("poweroff", "restart", "pause", "ignore"),
-                           doc="what follows the loss of a disk's lock")
+                           doc="what follows the loss of a disk's lock",
+                           refused=(UnsupportedConfig, "unknown on_lockfailure action: %s"))
     pm = Child("pm", Pm, doc="sleep states")
     perf = Child("perf", Perf, doc="counters of the host")
     devices = Child("devices", Devices, doc="devices")
@@ -89,6 +97,15 @@ class Domain(Element, tag="domain"):
     deprecation = Child("qemu:deprecation", Deprecation, doc="behaviour of deprecated things")
     keywrap = Child("keywrap", KeyWrap, doc="key management (s390)")
     launch_security = Child("launchSecurity", LaunchSecurity, doc="confidential guests")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """An empty count is none at all."""
+        if self.vcpu is None and node.find("vcpu") is not None:
+            raise XmlError("maximum vcpus count must be an integer")
+
+    def iothread_numbers(self) -> list[int]:
+        """The numbers of all I/O threads, in order."""
+        return [thread.id for thread in self.iothread_ids] or list(range(1, (self.iothreads or 0) + 1))
 
     def missing(self, field: Declared) -> VirtctlError:
         """The error for a required value that is not there."""

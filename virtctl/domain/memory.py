@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from virtctl.schema.element import Children, Element, Field, Flag, Mode, Size
+from virtctl.errors import UnsupportedConfig, ValueOverflow, VirtctlError, XmlDetail, XmlError
+from virtctl.schema.element import Child, Children, Element, Field, Flag, Mode, Size
+from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.types import CpuSet, Enum, UInt
 
@@ -13,26 +15,54 @@ NUMA_MODES = ("strict", "preferred", "interleave", "restrictive")
 class HugePage(Element, tag="page"):
     """One size of huge pages, for the whole guest or for some of its NUMA nodes."""
 
-    size = Size("@size", doc="page size", default=0)
+    size = Size("@size", doc="page size", required=True)
     nodeset = Field("@nodeset", CpuSet(), doc="guest NUMA nodes that use it")
+
+
+class HugePages(Element, tag="hugepages"):
+    """Huge pages: of the default size, or of those listed."""
+
+    pages = Children("page", HugePage, doc="sizes")
+
+    def check(self) -> None:
+        """Only one size may be meant for everything."""
+        masters: list[HugePage] = []
+        for page in self.pages:
+            if page.size == 0:
+                raise XmlDetail("hugepage size can't be zero")
+            if page.nodeset is None:
+                masters.append(page)
+            if len(masters) > 1:
+                raise XmlDetail(f"two master hugepages detected: {masters[1].size} and {masters[0].size}")
 
 
 class MemoryBacking(Element, tag="memoryBacking"):
     """What host memory backs the guest's."""
 
-    pages = Children("hugepages/page", HugePage, doc="huge pages")
-    hugepages = Flag("hugepages", doc="huge pages of the default size")
+    hugepages = Child("hugepages", HugePages, doc="huge pages")
     nosharepages = Flag("nosharepages", doc="keep the host from merging equal pages (KSM)")
     locked = Flag("locked", doc="lock the guest's memory into the host's")
-    source = Field("source/@type", Enum("anonymous", "file", "memfd"), doc="kind of memory")
-    access = Field("access/@mode", Enum("shared", "private"), doc="whether other processes may map it")
-    allocation = Field("allocation/@mode", Enum("immediate", "ondemand"), doc="when pages are allocated")
+    source = Field("source/@type", Enum("anonymous", "file", "memfd"), doc="kind of memory",
+                   refused=(UnsupportedConfig, "unknown memoryBacking/source/type '%s'"))
+    access = Field("access/@mode", Enum("shared", "private"), doc="whether other processes may map it",
+                   refused=(UnsupportedConfig, "unknown memoryBacking/access/mode '%s'"))
+    allocation = Field("allocation/@mode", Enum("immediate", "ondemand"), doc="when pages are allocated",
+                       refused=(UnsupportedConfig, "unknown memoryBacking/allocation/mode '%s'"))
     threads = Field("allocation/@threads", UInt(), doc="threads that allocate")
     discard = Flag("discard", doc="discard the contents before the memory goes back to the host")
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """No thread is no word on threads."""
+        self.threads = self.threads or None
+
+    def check(self) -> None:
+        """Huge pages are there at once."""
+        if self.hugepages and self.allocation == "ondemand":
+            raise UnsupportedConfig("hugepages are not allowed with memory allocation ondemand")
+
     def visible(self, mode: Mode) -> bool:
         """An empty one is not written."""
-        return any(value not in (None, False, []) for value in self.__dict__.values())
+        return bool(self.to_node(mode).children)
 
 
 class MemTune(Element, tag="memtune"):
@@ -43,26 +73,59 @@ class MemTune(Element, tag="memtune"):
     min_guarantee = Size("min_guarantee", doc="memory guaranteed")
     swap_hard_limit = Size("swap_hard_limit", doc="memory and swap together")
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """No limit is not written."""
+        for field in self.fields:
+            value = self.__dict__.get(field.name)
+            if value is not None and value > UNLIMITED:
+                raise ValueOverflow(f"value too large: {value}")
+            if value == UNLIMITED:
+                del self.__dict__[field.name]
+
     def visible(self, mode: Mode) -> bool:
         """An empty one is not written."""
-        return bool(self.__dict__)
+        return bool(self.to_node(mode).children)
+
+    def check(self) -> None:
+        """QEMU cannot promise memory."""
+        if self.min_guarantee is not None:
+            raise UnsupportedConfig("Parameter 'min_guarantee' not supported by QEMU.")
 
 
 class MemNode(Element, tag="memnode"):
     """Host nodes for one guest NUMA cell."""
 
-    cellid = Field("@cellid", UInt(), doc="guest cell")
-    mode = Field("@mode", Enum(*NUMA_MODES), doc="how strictly")
-    nodeset = Field("@nodeset", CpuSet(), doc="host nodes")
+    cellid = Field("@cellid", UInt(), required=True, doc="guest cell")
+    mode = Field("@mode", Enum(*NUMA_MODES), default="strict", doc="how strictly")
+    nodeset = Field("@nodeset", CpuSet(), required=True, doc="host nodes")
+
+    def missing(self, field: Declared) -> VirtctlError:
+        """The error for a value that is not there."""
+        if field.name == "nodeset":
+            return XmlError("Missing required nodeset attribute in memnode element")
+        return super().missing(field)
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The set must have a member."""
+        if not self.nodeset:
+            raise UnsupportedConfig(f"Invalid value of 'nodeset': {node.attrs['nodeset']}")
 
 
 class NumaTune(Element, tag="numatune"):
     """Which host NUMA nodes the memory comes from."""
 
-    mode = Field("memory/@mode", Enum(*NUMA_MODES), doc="how strictly")
+    mode = Field("memory/@mode", Enum(*NUMA_MODES), doc="how strictly",
+                 refused=(UnsupportedConfig, "Unsupported NUMA memory tuning mode '%s'"))
     nodeset = Field("memory/@nodeset", CpuSet(), doc="host nodes")
-    placement = Field("memory/@placement", Enum("static", "auto"), doc="static: nodeset; auto: asked of numad")
+    placement = Field("memory/@placement", Enum("static", "auto"), doc="static: nodeset; auto: asked of numad",
+                      refused=(UnsupportedConfig, "Unsupported NUMA memory placement mode '%s'"))
     nodes = Children("memnode", MemNode, doc="single guest cells")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Set members are there; cells come in order."""
+        if self.nodeset is not None and not self.nodeset:
+            raise UnsupportedConfig(f"Invalid value of 'nodeset': {node.get('memory/@nodeset')}")
+        self.nodes.sort(key=lambda one: one.cellid)
 
     def written(self, node: Node, mode: Mode) -> None:
         """A nodeset says that the placement is static."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Self, Typed
 
 from virtctl.errors import InvalidArgument, ValueOverflow, VirtctlError, XmlError
 from virtctl.schema.node import Node
-from virtctl.schema.types import ZERO, UInt, XmlType, pretty_size, unit_bytes
+from virtctl.schema.types import ZERO, Ignored, UInt, XmlType, pretty_size, unit_bytes
 
 if TYPE_CHECKING:
     from virtctl.schema.element import Element
@@ -148,6 +148,8 @@ class Field(Declared, Generic[T]):
         """Parses `text`; a refusal is worded as libvirt words it."""
         try:
             obj.__dict__[self.name] = self.type.parse(text)
+        except Ignored:
+            return
         except ValueError as error:
             raise self.refusal(node, text, str(error)) from error
 

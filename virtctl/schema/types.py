@@ -190,7 +190,7 @@ class CpuSet(XmlType[frozenset[int]]):
             match = _BIT_RANGE.match(text, place)
             if match is None:
                 raise ValueError("")
-            without, first, last, comma = match.groups()
+            without, first, last, _ = match.groups()
             low = int(first or without)
             high = int(last) if last else low
             if high < low or high > self.high:
@@ -235,3 +235,26 @@ def pretty_size(size: int) -> tuple[int, str]:
             break
         size, unit = size // 1024, larger
     return size, unit
+
+
+class Ignored(ValueError):
+    """A value that is read as if it were not there."""
+
+
+class Lenient(XmlType[T]):
+    """Another type, whose wrong values count as absent, as libvirt reads a few."""
+
+    def __init__(self, type: XmlType[T]) -> None:
+        self.type = type
+        self.doc = type.doc
+
+    def parse(self, text: str) -> T:
+        """The value; Ignored for a wrong one."""
+        try:
+            return self.type.parse(text)
+        except ValueError as error:
+            raise Ignored from error
+
+    def format(self, value: T) -> str:
+        """As the other type writes it."""
+        return self.type.format(value)

@@ -1,0 +1,52 @@
+"""What the guest's NUMA cells leave open, and what refers to them."""
+
+from __future__ import annotations
+
+from virtctl.domain.domain import Domain
+from virtctl.domain.host import Host
+from virtctl.domain.numa import Cell
+from virtctl.errors import XmlDetail, XmlError
+
+
+def cells_of(domain: Domain) -> list[Cell]:
+    """The guest's NUMA cells."""
+    return domain.cpu.numa.cells if domain.cpu and domain.cpu.numa else []
+
+
+def spare_processors(domain: Domain, host: Host) -> None:
+    """Processors that no cell claims belong to the first."""
+    cells = cells_of(domain)
+    if cells:
+        claimed = frozenset().union(*(cell.cpus or frozenset() for cell in cells))
+        spare = frozenset(range(domain.vcpu or 1)) - claimed
+        if spare:
+            cells[0].cpus = (cells[0].cpus or frozenset()) | spare
+
+
+def huge_pages(domain: Domain, host: Host) -> None:
+    """Without cells, pages for cell 0 are pages for all; a cell that is named must be there."""
+    pages = domain.memory_backing.hugepages.pages if domain.memory_backing and domain.memory_backing.hugepages else []
+    cells = cells_of(domain)
+    for page in pages:
+        if page.nodeset is not None and not cells and page.nodeset == {0}:
+            page.nodeset = None
+        beyond = [number for number in sorted(page.nodeset or ()) if number >= max(len(cells), 1)]
+        if beyond:
+            raise XmlDetail(f"hugepages: node {beyond[0]} not found")
+
+
+def memory_nodes(domain: Domain, host: Host) -> None:
+    """Cells that numatune names must be there, once."""
+    nodes = domain.numatune.nodes if domain.numatune else []
+    cells = cells_of(domain)
+    if nodes and not cells:
+        raise XmlError("Element 'memnode' is invalid without any guest NUMA cells")
+    strict = domain.numatune.mode if domain.numatune else None
+    for place, node in enumerate(nodes):
+        if node.cellid >= len(cells):
+            raise XmlError("Argument 'cellid' in memnode element must correspond to existing guest's NUMA cell")
+        if node.cellid in [other.cellid for other in nodes[:place]]:
+            raise XmlError(f"Multiple memnode elements with cellid {node.cellid}")
+        if strict == "restrictive" and node.mode != "restrictive":
+            raise XmlError("'restrictive' mode is required in memnode element when mode is 'restrictive' "
+                           "in memory element")
