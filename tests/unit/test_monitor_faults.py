@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import signal
@@ -123,6 +124,18 @@ def test_the_same_connection_is_in_step_again_after_a_timeout(tmp_path):
         with pytest.raises(MonitorTimeout):
             monitor.command("info name", 0.1)
         assert verbs.status(monitor, 10).running
+
+
+def test_the_host_s_clock_may_jump(tmp_path, monkeypatch):
+    jumps = itertools.cycle([0.0, 4e9, 1.0, 2e9])
+    with fake(tmp_path, faults=[{"on": "info name", "do": "hang"}]) as guest:
+        monkeypatch.setattr(time, "time", lambda: next(jumps))
+        with guest.monitor() as monitor:
+            assert verbs.status(monitor).running
+            began = time.monotonic()
+            with pytest.raises(MonitorTimeout):
+                monitor.command("info name", 0.2)
+            assert 0.15 < time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("fault", ["die", "exit"])
