@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROGRAM = Path(sys.executable).with_name("virtctl")
+# Another program may be named, such as a real virsh, to see that the tests themselves are right.
+PROGRAM = os.environ.get("VIRTCTL_TEST_PROGRAM", str(Path(sys.executable).with_name("virtctl")))
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Program:
     """Runs a program with its state below `root`: `program("start", "vm1")`, or `program.ok(...)` where it must."""
 
     root: Path
-    command: tuple[str, ...] = (str(PROGRAM),)
+    command: tuple[str, ...] = (PROGRAM,)
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *arguments: str | Path, stdin: str = "", seconds: float = 60) -> Result:
