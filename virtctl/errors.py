@@ -88,6 +88,12 @@ class OperationUnsupported(VirtctlError):
     prefix = "Operation not supported"
 
 
+class OperationForbidden(VirtctlError):
+    """The connection is read only."""
+
+    prefix = "operation forbidden"
+
+
 class NoSupport(VirtctlError):
     """A verb that the connection driver does not have."""
 
@@ -108,6 +114,12 @@ class ValueOverflow(VirtctlError):
 
 class XmlDetail(VirtctlError):
     """A document that says something impossible, where libvirt gives the reason without a prefix."""
+
+
+class ArgumentUnsupported(VirtctlError):
+    """A value that is legal but more than QEMU can take."""
+
+    prefix = "argument unsupported"
 
 
 class InternalError(VirtctlError):

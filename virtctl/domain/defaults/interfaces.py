@@ -6,6 +6,7 @@ import os
 from uuid import uuid4
 
 from virtctl.domain.devices.interface import Interface, MacAddress
+from virtctl.domain.devices.net_parts import VirtualPort
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 
@@ -24,12 +25,15 @@ def complete_interface(interface: Interface) -> None:
         interface.mac = MacAddress(address=random_mac())
     if interface.model is None and interface.type != "hostdev":
         interface.model = "virtio" if interface.type == "vdpa" else "rtl8139"
-    port = interface.virtualport
-    if port is None or interface.type == "network":
-        return
-    if port.type == "openvswitch" and port.interfaceid is None:
+    if interface.virtualport is not None:
+        complete_port(interface.virtualport)
+
+
+def complete_port(port: VirtualPort) -> None:
+    """The identities by which a switch knows the port."""
+    if port.type in (None, "openvswitch") and port.interfaceid is None:
         port.interfaceid = str(uuid4())
-    if port.type == "802.1Qbg" and port.instanceid is None:
+    if port.type in (None, "802.1Qbg") and port.instanceid is None:
         port.instanceid = str(uuid4())
 
 

@@ -34,7 +34,24 @@ def port_field() -> Field[int | None]:
                  refused=(XmlError, "Invalid port number: %s"))
 
 
-class Serial(Chardev, Device, tag="serial"):
+class GuestChardev(Chardev, Device):
+    """What serial ports, consoles and channels have in common: an absent type means a pty."""
+
+    SPICEVMC = False  # whether the guest's end can be a SPICE agent's
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Names the type."""
+        super().parsed(node, mode)
+        self.type = self.kind
+        if self.type == "spicevmc" and not self.SPICEVMC:
+            raise UnsupportedConfig("spicevmc device type only supports virtio")
+
+    def check(self) -> None:
+        """The source must be whole."""
+        self.check_source()
+
+
+class Serial(GuestChardev, tag="serial"):
     """A serial port of the guest."""
 
     target_type = Field("target/@type", Enum("isa-serial", "usb-serial", "pci-serial", "spapr-vio-serial",
@@ -46,32 +63,14 @@ class Serial(Chardev, Device, tag="serial"):
         "isa-debugcon"), doc="emulated card",
         refused=(UnsupportedConfig, "unknown target model '%s' specified for character device"))
 
-    def parsed(self, node: Node, mode: Mode) -> None:
-        """A port of its own comes later."""
-        super().parsed(node, mode)
-        self.type = self.kind
 
-    def check(self) -> None:
-        """The source must be whole."""
-        self.check_source()
-
-
-class Parallel(Chardev, Device, tag="parallel"):
+class Parallel(GuestChardev, tag="parallel"):
     """A parallel port of the guest."""
 
     port = port_field()
 
-    def parsed(self, node: Node, mode: Mode) -> None:
-        """An absent type means a pty."""
-        super().parsed(node, mode)
-        self.type = self.kind
 
-    def check(self) -> None:
-        """The source must be whole."""
-        self.check_source()
-
-
-class Console(Chardev, Device, tag="console"):
+class Console(GuestChardev, tag="console"):
     """The guest's main console: the first serial port, or a virtio one."""
 
     tty = Field("@tty", Str(), live=True, doc="the pty of a running guest")
@@ -80,14 +79,9 @@ class Console(Chardev, Device, tag="console"):
     port = port_field()
 
     def parsed(self, node: Node, mode: Mode) -> None:
-        """An absent type means a pty, an absent target a serial port."""
+        """An absent target means a serial port."""
         super().parsed(node, mode)
-        self.type = self.kind
         self.target_type = self.target_type or "serial"
-
-    def check(self) -> None:
-        """The source must be whole."""
-        self.check_source()
 
 
 class ChannelTarget(Element, tag="target"):
@@ -136,15 +130,15 @@ def ipv4(text: str) -> str:
         raise VirtctlError(f"Cannot parse socket address '{text}': Name or service not known") from error
 
 
-class Channel(Chardev, Device, tag="channel"):
+class Channel(GuestChardev, tag="channel"):
     """A private channel between host and guest, such as the guest agent's."""
 
+    SPICEVMC = True
     target = Child("target", ChannelTarget, doc="the guest's end")
 
     def parsed(self, node: Node, mode: Mode) -> None:
-        """An absent type means a pty; there must be a target."""
+        """There must be a target, and a virtio one for a SPICE agent."""
         super().parsed(node, mode)
-        self.type = self.kind
         if self.target is None:
             raise XmlError("target type must be specified for channel device")
         if self.type == "spicevmc" and self.target.type != "virtio":

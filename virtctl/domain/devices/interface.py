@@ -18,16 +18,22 @@ from virtctl.domain.devices.net_parts import (
     Vlan,
 )
 from virtctl.domain.devices.virtio import TRANSITIONAL, virtio_options
-from virtctl.errors import XmlError
+from virtctl.errors import InvalidArgument, UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Mac, OnOff, Str, UInt, YesNo
 
 _MODEL = re.compile(r"[A-Za-z0-9_-]*\Z")
+_SLASHES = re.compile(r"//+")
 _GENERATED = re.compile(r"vnet|macvtap|macvlan")
 VIRTIO_DRIVER = ("driver_name", "txmode", "ioeventfd", "event_idx", "queues", "rx_queue_size", "tx_queue_size", "rss",
-                 "rss_hash_report", "iommu", "ats", "packed", "page_per_vq", "host_offloads", "guest_offloads")
+                 "rss_hash_report", "host_offloads", "guest_offloads")
+FILTERED = ("network", "ethernet", "bridge")
+KNOWN_MODELS = {model.lower(): model for model in (
+    "netfront", "rtl8139", "virtio", "e1000", "e1000e", "virtio-transitional", "virtio-non-transitional", "usb-net",
+    "spapr-vlan", "lan9118", "scm91c111", "vlance", "vmxnet", "vmxnet2", "vmxnet3", "Am79C970A", "Am79C973",
+    "82540EM", "82545EM", "82543GC")}
 HOSTDEV_DRIVERS = ("kvm", "vfio", "xen")
 
 
@@ -84,9 +90,11 @@ class Interface(Device, tag="interface"):
     sndbuf = Field("tune/sndbuf", UInt(2**64 - 1), doc="bytes that may wait for the host's end (tap)",
                    refused=(XmlError, "sndbuf must be a positive integer"))
     teaming = Child("teaming", Teaming, doc="role in a pair of cards that the guest takes for one")
-    link_state = Field("link/@state", Enum("default", "up", "down"), doc="whether the cable is plugged in")
-    mtu = Field("mtu/@size", UInt(), doc="largest packet in bytes")
-    coalesce = Field("coalesce/rx/frames/@max", UInt(), doc="packets received for one interrupt")
+    link_state = Field("link/@state", Enum("up", "down"), doc="whether the cable is plugged in",
+                       refused=(UnsupportedConfig, "unknown interface link state '%s'"))
+    mtu = Field("mtu/@size", UInt(), doc="largest packet in bytes", refused=(XmlError, "malformed mtu size"))
+    coalesce = Field("coalesce/rx/frames/@max", UInt(), doc="packets received for one interrupt",
+                     refused=(VirtctlError, "cannot parse value '%s' for coalesce parameter"))
     ips = Children("ip", IpAddress, doc="addresses in the guest (user)")
     routes = Children("route", Route, doc="routes in the guest (containers)")
 
@@ -102,6 +110,8 @@ class Interface(Device, tag="interface"):
             names -= {*VIRTIO_DRIVER, "backend_vhost"}
         if type != "hostdev":
             names.discard("managed")
+        if type not in FILTERED:
+            names.discard("filterref")
         kept = relevant(node, cls.plan, names)
         uses = USES.get(type, ()) + (("portid",) if mode.live and type == "network" else ())
         kept.children = [relevant(child, InterfaceSource.plan, uses) if child.tag == "source" else child
@@ -120,7 +130,8 @@ class Interface(Device, tag="interface"):
         if self.managed is False:
             self.managed = None
         if self.model is not None and not _MODEL.match(self.model):
-            raise XmlError("Model name contains invalid characters")
+            raise InvalidArgument("Model name contains invalid characters")
+        self.model = KNOWN_MODELS.get((self.model or "").lower(), self.model or None)
         if self.target is not None and not mode.live and _GENERATED.match(self.target):
             self.target = None
         self._check_driver()
@@ -132,10 +143,12 @@ class Interface(Device, tag="interface"):
             raise XmlError(f"Invalid value for attribute 'name' in element 'driver': '{self.driver_name}'.")
 
     def _drop_zeroes(self) -> None:
-        for name in ("queues", "rx_queue_size", "tx_queue_size", "mtu", "coalesce"):
+        for name in ("queues", "rx_queue_size", "tx_queue_size", "mtu", "coalesce", "script", "downscript"):
             self.__dict__[name] = self.__dict__.get(name) or None
-        if self.link_state == "default":
-            self.link_state = None
+        for name in ("backend_tap", "backend_vhost"):
+            self.__dict__[name] = _SLASHES.sub("/", self.__dict__.get(name) or "") or None
+        if self.mac is not None and self.mac.address is None:
+            self.mac = None
 
     @property
     def virtio(self) -> bool:
@@ -153,4 +166,4 @@ class Interface(Device, tag="interface"):
 
 def is_virtio(model: str) -> bool:
     """Whether a model is one of the virtio cards that libvirt knows by name."""
-    return model in TRANSITIONAL
+    return model.lower() in TRANSITIONAL

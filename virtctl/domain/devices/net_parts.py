@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
-from virtctl.errors import UnsupportedConfig, XmlError
+from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.relevant import relevant
@@ -16,18 +17,24 @@ _PORT_USES = {
     "openvswitch": ("type", "interfaceid", "profileid"),
     "midonet": ("type", "interfaceid"),
 }
+_PORT_NEEDS = {
+    "802.1Qbg": ("managerid", "typeid", "typeidversion"),
+    "802.1Qbh": ("profileid",),
+    "midonet": ("interfaceid",),
+}
+_PROFILE_LENGTH = 40
 
 
 class VirtualPort(Element, tag="virtualport"):
     """How the interface is made known to a switch."""
 
     type = Field("@type", Enum("none", *_PORT_USES), doc="kind of switch",
-                 refused=(XmlError, "unknown virtualport type %s"))
-    managerid = Field("parameters/@managerid", Int(0, 255, base=0), doc="manager of the VSI types (802.1Qbg)",
+                 refused=(UnsupportedConfig, "unknown virtualport type %s"))
+    managerid = Field("parameters/@managerid", Int(0, base=0), doc="manager of the VSI types (802.1Qbg)",
                       refused=(XmlError, "cannot parse value of managerid parameter"))
-    typeid = Field("parameters/@typeid", Int(0, 0xFFFFFF, base=0), doc="VSI type (802.1Qbg)",
+    typeid = Field("parameters/@typeid", Int(0, base=0), doc="VSI type (802.1Qbg)",
                    refused=(XmlError, "cannot parse value of typeid parameter"))
-    typeidversion = Field("parameters/@typeidversion", Int(0, 255, base=0), doc="version of the VSI type (802.1Qbg)",
+    typeidversion = Field("parameters/@typeidversion", Int(0, base=0), doc="version of the VSI type (802.1Qbg)",
                           refused=(XmlError, "cannot parse value of typeidversion parameter"))
     instanceid = Field("parameters/@instanceid", Uuid(), doc="identity of the port (802.1Qbg)",
                        refused=(XmlError, "cannot parse instanceid parameter as a uuid"))
@@ -41,6 +48,25 @@ class VirtualPort(Element, tag="virtualport"):
         uses = _PORT_USES.get(node.attrs.get("type", ""))
         return super().parse(relevant(node, cls.plan, uses) if uses else node, mode)
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The numbers have few bits."""
+        if self.managerid is not None and self.managerid > 0xFF:
+            raise XmlError("value of managerid out of range")
+        if self.typeid is not None and self.typeid > 0xFFFFFF:
+            raise XmlError("value for typeid out of range")
+        if self.typeidversion is not None and self.typeidversion > 0xFF:
+            raise XmlError("value of typeidversion out of range")
+        if self.profileid is not None and len(self.profileid) >= _PROFILE_LENGTH:
+            raise XmlError("profileid parameter too long")
+
+    def check_complete(self) -> None:
+        """What an interface that no network completes must say itself."""
+        if self.type is None:
+            raise XmlError("missing required virtualport type")
+        for name in _PORT_NEEDS.get(self.type, ()):
+            if getattr(self, name) is None:
+                raise XmlError(f"missing {name} in <virtualport type='{self.type}'>")
+
     @property
     def says_something(self) -> bool:
         """Whether there is a type or a parameter."""
@@ -52,13 +78,18 @@ class VirtualPort(Element, tag="virtualport"):
         return self.says_something
 
 
+def _rate(name: str, doc: str) -> Field[int | None]:
+    return Field(f"@{name}", Int(0, 2**64 - 1), doc=doc, refused=(
+        UnsupportedConfig, f"could not convert bandwidth {name} value '%s'"))
+
+
 class Rate(Element):
     """A limit in one direction."""
 
-    average = Field("@average", Int(0, 2**64 - 1), doc="average rate in KiB a second")
-    peak = Field("@peak", Int(0, 2**64 - 1), doc="highest rate in KiB a second")
-    floor = Field("@floor", Int(0, 2**64 - 1), doc="guaranteed rate in KiB a second (inbound)")
-    burst = Field("@burst", Int(0, 2**64 - 1), doc="KiB that may be sent at peak rate")
+    average = _rate("average", "average rate in KiB a second")
+    peak = _rate("peak", "highest rate in KiB a second")
+    floor = _rate("floor", "guaranteed rate in KiB a second (inbound)")
+    burst = _rate("burst", "KiB that may be sent at peak rate")
 
     def visible(self, mode: Mode) -> bool:
         """Without a number there is nothing to say."""
@@ -66,11 +97,14 @@ class Rate(Element):
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """Zero is unset."""
+        if self.average is None and self.floor is None:
+            raise VirtctlError("Missing mandatory average or floor attributes")
+        if (self.peak is not None or self.burst is not None) and self.average is None:
+            raise VirtctlError("'peak' and 'burst' require 'average' attribute")
+        if self.floor is not None and node.tag == "outbound":
+            raise UnsupportedConfig("'floor' attribute allowed only in <inbound> element")
         for name in ("average", "peak", "floor", "burst"):
             self.__dict__[name] = self.__dict__.get(name) or None
-        if self.average is None and self.floor is None:
-            raise XmlError(f"Missing mandatory average or floor attributes in {node.tag} element"
-                           if node.tag == "inbound" else "Missing mandatory average attribute")
 
 
 class Bandwidth(Element, tag="bandwidth"):
@@ -80,32 +114,53 @@ class Bandwidth(Element, tag="bandwidth"):
     outbound = Child("outbound", Rate, doc="what the guest may send")
 
     def parsed(self, node: Node, mode: Mode) -> None:
-        """A floor is for inbound traffic."""
-        if self.outbound is not None and self.outbound.floor is not None:
-            raise UnsupportedConfig("'floor' attribute is not supported for outbound traffic")
+        """One limit a direction."""
+        for tag in ("inbound", "outbound"):
+            if sum(1 for _ in node.all(tag)) > 1:
+                raise VirtctlError(f"Only one child <{tag}> element allowed")
 
     def visible(self, mode: Mode) -> bool:
         """Without a limit there is nothing to say."""
         return self.inbound is not None or self.outbound is not None
 
 
+_HIGHEST_VLAN = 4095
+
+
 class VlanTag(Element, tag="tag"):
     """One VLAN."""
 
     id = Field("@id", UInt(), required=True, doc="number of the VLAN")
-    native_mode = Field("@nativeMode", Enum("default", "tagged", "untagged"),
+    native_mode = Field("@nativeMode", Enum("tagged", "untagged"),
                         doc="whether it is the port's native VLAN (openvswitch)")
 
 
 class Vlan(Element, tag="vlan"):
     """The VLANs whose traffic the guest sees."""
 
-    trunk = Field("@trunk", YesNo(), doc="whether the guest sees the tags")
+    trunk = Field("@trunk", YesNo(), doc="whether the guest sees the tags",
+                  refused=(XmlError, "invalid \"trunk='%s'\" in <vlan> - must be yes or no"))
     vlan_tags = Children("tag", VlanTag, doc="the VLANs")
 
-    def visible(self, mode: Mode) -> bool:
-        """Without a tag there is nothing to say."""
-        return bool(self.vlan_tags)
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Several VLANs, or a native one, make a trunk."""
+        if not self.vlan_tags:
+            raise XmlError("missing tag id - each <vlan> must have at least one <tag id='n'/> subelement")
+        for one in self.vlan_tags:
+            if one.id is not None and one.id > _HIGHEST_VLAN:
+                raise XmlError(f"vlan tag id {one.id} too large (maximum {_HIGHEST_VLAN})")
+        native = [one for one in self.vlan_tags if one.native_mode is not None]
+        if len(native) > 1:
+            raise XmlError("duplicate native vlan setting")
+        if self.trunk is False and len(self.vlan_tags) > 1:
+            raise XmlError("invalid \"trunk='no'\" in <vlan> - trunk='yes' is required for more than one vlan tag")
+        if self.trunk is False and native:
+            raise XmlError("invalid configuration in <vlan> - \"trunk='no'\" is not allowed with a native vlan id")
+        self.trunk = True if self.trunk or native or len(self.vlan_tags) > 1 else None
+
+
+_VARIABLE = re.compile(r"[A-Za-z0-9_]+\Z")
+_VARIABLE_VALUE = re.compile(r"[A-Za-z0-9_.:]+\Z")
 
 
 class FilterParameter(Element, tag="parameter"):
@@ -114,20 +169,46 @@ class FilterParameter(Element, tag="parameter"):
     name = Field("@name", Str())
     value = Field("@value", Str())
 
+    @property
+    def usable(self) -> bool:
+        """Whether both are made of the letters that a variable may have."""
+        return bool(self.name and self.value and _VARIABLE.match(self.name) and _VARIABLE_VALUE.match(self.value))
+
 
 class FilterRef(Element, tag="filterref"):
     """The packet filter that guards the interface."""
 
-    filter = Field("@filter", Str(), required=True, doc="name of the filter")
+    filter = Field("@filter", Str(), doc="name of the filter")
     parameters = Children("parameter", FilterParameter, doc="its variables")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Variables in the order of their names; what is no variable is left out."""
+        self.parameters = sorted((one for one in self.parameters if one.usable), key=lambda one: one.name or "")
+
+    def visible(self, mode: Mode) -> bool:
+        """Without a name there is no filter."""
+        return self.filter is not None
 
 
 class Teaming(Element, tag="teaming"):
     """Two cards that the guest takes for one."""
 
-    type = Field("@type", Enum("persistent", "transient"), required=True,
+    type = Field("@type", Enum("persistent", "transient"), refused=(UnsupportedConfig, "unknown teaming type '%s'"),
                  doc="the virtio card that stays, or the assigned one that goes for a migration")
     persistent = Field("@persistent", Str(), doc="alias of the card that stays (transient)")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The transient one names the persistent one."""
+        if self.type is None:
+            self.persistent = None
+        if self.type == "transient" and self.persistent is None:
+            raise UnsupportedConfig("teaming persistent attribute must be set if teaming type is 'transient'")
+        if self.type == "persistent" and self.persistent is not None:
+            raise UnsupportedConfig("teaming persistent attribute not allowed if teaming type is 'persistent'")
+
+    def visible(self, mode: Mode) -> bool:
+        """Without a type there is no pair."""
+        return self.type is not None
 
 
 class LocalAddress(Element, tag="local"):

@@ -6,10 +6,14 @@ from collections.abc import Callable
 
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.domain.rules import graphics
+from virtctl.domain.rules import chardevs, disks, filesystems, graphics, interfaces
 
 Rule = Callable[[Domain, Host], None]
 RULES: list[Rule] = [
+    disks.disks,
+    filesystems.filesystems,
+    interfaces.interfaces,
+    chardevs.chardevs,
     graphics.check_graphics,
     graphics.check_videos,
 ]

@@ -6,10 +6,21 @@ from virtctl.domain.devices.address import BareAddress, DriveAddress
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.disk import Disk
 from virtctl.domain.domain import Domain
-from virtctl.errors import InternalError, UnsupportedConfig
+from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError
 
 ON_DRIVE = ("ide", "scsi", "sata", "fdc")
 ONE_TARGET = ("lsilogic", "auto", "buslogic")
+
+_MUST_BE_ZERO: dict[str, tuple[tuple[str, VirtctlError], ...]] = {
+    "ide": (("controller", InternalError("Only 1 IDE controller is supported")),
+            ("target", UnsupportedConfig("target must be 0 for ide controller"))),
+    "sata": (("bus", UnsupportedConfig("bus must be 0 for sata controller")),
+             ("target", UnsupportedConfig("target must be 0 for sata controller"))),
+    "fdc": (("controller", InternalError("Only 1 fdc controller is supported")),
+            ("bus", InternalError("Only 1 fdc bus is supported")),
+            ("target", UnsupportedConfig("target must be 0 for controller fdc"))),
+    "scsi": (("bus", InternalError("SCSI controller only supports 1 bus")),),
+}
 
 
 def kind(disk: Disk) -> None:
@@ -31,26 +42,9 @@ def place(disk: Disk) -> None:
     address = disk.address
     if not isinstance(address, DriveAddress):
         return
-    if disk.bus == "ide":
-        if address.controller > 0:
-            raise InternalError("Only 1 IDE controller is supported")
-        _need_zero(address.target, "target must be 0 for ide controller")
-    elif disk.bus == "sata":
-        _need_zero(address.bus, "bus must be 0 for sata controller")
-        _need_zero(address.target, "target must be 0 for sata controller")
-    elif disk.bus == "fdc":
-        if address.controller > 0:
-            raise InternalError("Only 1 fdc controller is supported")
-        if address.bus > 0:
-            raise InternalError("Only 1 fdc bus is supported")
-        _need_zero(address.target, "target must be 0 for controller fdc")
-    elif disk.bus == "scsi" and address.bus > 0:
-        raise InternalError("SCSI controller only supports 1 bus")
-
-
-def _need_zero(value: int, message: str) -> None:
-    if value:
-        raise UnsupportedConfig(message)
+    for name, error in _MUST_BE_ZERO.get(disk.bus or "", ()):
+        if getattr(address, name):
+            raise type(error)(error.message)
 
 
 def model_of_controller(disk: Disk, domain: Domain) -> None:

@@ -14,6 +14,15 @@ from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlEr
 PRINTABLE = frozenset(map(chr, range(32, 127)))
 SAFE_SERIAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ .+:")
 
+VIRTIO_ONLY = {
+    **dict.fromkeys(("ioeventfd", "event_idx"), "disk {name} mode supported only for virtio bus"),
+    "model": "disk model '{value}' not supported for bus '{bus}'",
+    **dict.fromkeys(("queues", "queue_size"),
+                    "{name} attribute in disk driver element is only supported by virtio-blk"),
+    **dict.fromkeys(("iommu", "ats", "packed", "page_per_vq"),
+                    "{name} driver option is only supported for virtio devices"),
+}
+
 
 def all_disks(domain: Domain) -> list[Disk]:
     """The disks of a domain."""
@@ -43,13 +52,19 @@ def targets(domain: Domain) -> None:
 
 def lun(disk: Disk) -> None:
     """What only a LUN may have, and what a LUN must be."""
-    if disk.device != "lun":
-        for name in ("rawio", "sgio"):
-            if getattr(disk, name) is not None:
-                raise UnsupportedConfig(f"{name} can be used only with device='lun'")
-        if disk.source is not None and disk.source.reservations is not None:
-            raise UnsupportedConfig("<reservations/> allowed only for lun devices")
+    if disk.device == "lun":
+        _lun_source(disk)
+        if disk.sgio == "unfiltered":
+            raise UnsupportedConfig("unfiltered sgio is no longer supported")
         return
+    for name in ("rawio", "sgio"):
+        if getattr(disk, name) is not None:
+            raise UnsupportedConfig(f"{name} can be used only with device='lun'")
+    if disk.source is not None and disk.source.reservations is not None:
+        raise UnsupportedConfig("<reservations/> allowed only for lun devices")
+
+
+def _lun_source(disk: Disk) -> None:
     if disk.bus not in ("scsi", "virtio"):
         raise UnsupportedConfig(f"disk device='lun' is not supported for bus='{disk.bus}'")
     if disk.type == "network" and disk.source is not None and disk.source.protocol != "iscsi":
@@ -60,8 +75,6 @@ def lun(disk: Disk) -> None:
         raise UnsupportedConfig("disk device 'lun' must use 'raw' format")
     if disk.source is not None and disk.source.encryption is not None:
         raise UnsupportedConfig("disk device 'lun' doesn't support encryption")
-    if disk.sgio == "unfiltered":
-        raise UnsupportedConfig("unfiltered sgio is no longer supported")
 
 
 def medium(disk: Disk) -> None:
@@ -113,17 +126,10 @@ def virtio_only(disk: Disk) -> None:
     """What only a virtio disk has."""
     if disk.bus == "virtio":
         return
-    for name in ("ioeventfd", "event_idx"):
-        if getattr(disk, name) is not None:
-            raise UnsupportedConfig(f"disk {name} mode supported only for virtio bus")
-    if disk.model is not None:
-        raise UnsupportedConfig(f"disk model '{disk.model}' not supported for bus '{disk.bus}'")
-    for name in ("queues", "queue_size"):
-        if getattr(disk, name) is not None:
-            raise UnsupportedConfig(f"{name} attribute in disk driver element is only supported by virtio-blk")
-    for name in ("iommu", "ats", "packed", "page_per_vq"):
-        if getattr(disk, name) is not None:
-            raise UnsupportedConfig(f"{name} driver option is only supported for virtio devices")
+    for name, words in VIRTIO_ONLY.items():
+        value = getattr(disk, name)
+        if value is not None:
+            raise UnsupportedConfig(words.format(name=name, value=value, bus=disk.bus))
 
 
 def media(disk: Disk) -> None:
@@ -134,8 +140,8 @@ def media(disk: Disk) -> None:
 
 def identity(disk: Disk) -> None:
     """What the guest reads of vendor and name must be what the hardware can carry."""
-    for what, value in (("vendor", disk.vendor), ("product", disk.product)):
-        if value is not None and not PRINTABLE.issuperset(value):
+    for what, value, _ in _names(disk):
+        if not PRINTABLE.issuperset(value):
             raise XmlError(f"disk {what} is not printable string")
     if disk.wwn is not None:
         wwn = disk.wwn.removeprefix("0x")
@@ -143,12 +149,20 @@ def identity(disk: Disk) -> None:
             raise InternalError(f"Malformed wwn: {disk.wwn}")
         if disk.bus not in ("ide", "scsi"):
             raise UnsupportedConfig("Only ide and scsi disk support wwn")
-    if disk.vendor is not None and len(disk.vendor) > 8:
-        raise UnsupportedConfig("disk vendor is more than 8 characters")
-    if disk.product is not None and len(disk.product) > 16:
-        raise UnsupportedConfig("disk product is more than 16 characters")
-    if (disk.vendor is not None or disk.product is not None) and disk.bus != "scsi":
+    for what, value, length in _names(disk):
+        if len(value) > length:
+            raise UnsupportedConfig(f"disk {what} is more than {length} characters")
+    if _names(disk) and disk.bus != "scsi":
         raise UnsupportedConfig("Only scsi disk supports vendor and product")
+
+
+def _names(disk: Disk) -> list[tuple[str, str, int]]:
+    found = (("vendor", disk.vendor, 8), ("product", disk.product, 16))
+    return [(what, value, length) for what, value, length in found if value is not None]
+
+
+def serial(disk: Disk) -> None:
+    """A serial number that QEMU's option syntax and the guest can carry."""
     if disk.serial is not None and not SAFE_SERIAL.issuperset(disk.serial):
         raise InternalError(f"driver serial '{disk.serial}' contains unsafe characters")
 
@@ -202,11 +216,21 @@ def iothread(disk: Disk, domain: Domain) -> None:
         return
     if disk.bus != "virtio":
         raise UnsupportedConfig(f"IOThreads not available for bus {disk.bus} target {disk.target}")
-    if disk.iothread not in domain.iothread_numbers():
+    if disk.iothread not in iothread_numbers(domain):
         raise UnsupportedConfig(f"Disk iothread '{disk.iothread}' not defined in iothreadid")
+
+
+def iothread_numbers(domain: Domain) -> set[int]:
+    """The numbers of the domain's I/O threads: those it names, and the lowest free ones up to its count."""
+    numbers = {one.id for one in domain.iothread_ids if one.id is not None}
+    free = 1
+    while len(numbers) < (domain.iothreads or 0):
+        numbers.add(free)
+        free += 1
+    return numbers
 
 
 RULES: tuple[Callable[[Disk], None], ...] = (
     medium, lun, disk_images.source, startup_policy, target, virtio_only, transient, names, media,
-    disk_addresses.kind, disk_addresses.place, identity, driver, vhostuser, disk_images.chain, disk_images.limits,
+    disk_addresses.kind, disk_addresses.place, identity, serial, driver, vhostuser, disk_images.chain, disk_images.limits,
 )

@@ -1,0 +1,62 @@
+"""What libvirt refuses of a file system although each of its words is legal."""
+
+from __future__ import annotations
+
+from virtctl.domain.devices.filesystem import Filesystem
+from virtctl.domain.domain import Domain
+from virtctl.domain.host import Host
+from virtctl.errors import UnsupportedConfig, VirtctlError
+
+
+def filesystems(domain: Domain, host: Host) -> None:
+    """Every file system by itself."""
+    for one in domain.devices.all(Filesystem) if domain.devices else ():
+        whole(one)
+        kind(one)
+        if one.driver_type == "virtiofs":
+            virtiofs(one)
+            if not shares_memory(domain):
+                raise UnsupportedConfig("'virtiofs' requires shared memory")
+
+
+def whole(one: Filesystem) -> None:
+    """Something is mounted somewhere."""
+    source = one.source
+    if one.target is None:
+        raise VirtctlError(f"missing target information for device {(source.dir if source else None) or '(null)'}")
+    if source is None:
+        raise VirtctlError(f"missing source information for device {one.target}")
+
+
+def kind(one: Filesystem) -> None:
+    """QEMU shares folders, by 9p or virtiofs."""
+    if one.accessmode != "mapped" and (one.fmode is not None or one.dmode is not None):
+        raise UnsupportedConfig("fmode and dmode must be used with accessmode=mapped")
+    if one.type != "mount":
+        raise UnsupportedConfig("only supports mount filesystem type")
+    if one.driver_type == "handle" and one.accessmode != "passthrough":
+        raise UnsupportedConfig("only supports passthrough accessmode")
+    if one.driver_type not in (None, "path", "handle", "virtiofs"):
+        raise UnsupportedConfig("Filesystem driver type not supported")
+
+
+def virtiofs(one: Filesystem) -> None:
+    """virtiofsd does the work, and knows little of what 9p can be told."""
+    if one.__dict__.get("readonly") and (one.source is None or one.source.socket is None):
+        raise UnsupportedConfig("virtiofs does not yet support read-only mode")
+    if one.accessmode != "passthrough":
+        raise UnsupportedConfig("virtiofs only supports passthrough accessmode")
+    if one.wrpolicy is not None:
+        raise UnsupportedConfig("virtiofs does not support wrpolicy")
+    if one.model is not None:
+        raise UnsupportedConfig("virtiofs does not support model")
+    if one.format is not None:
+        raise UnsupportedConfig("virtiofs does not support format")
+    if one.multidevs is not None:
+        raise UnsupportedConfig("virtiofs does not support multidevs")
+
+
+def shares_memory(domain: Domain) -> bool:
+    """Whether another process may map the guest's memory."""
+    backing = getattr(domain, "memory_backing", None)
+    return getattr(backing, "access", None) == "shared"

@@ -1,0 +1,122 @@
+"""What libvirt refuses of an interface although each of its words is legal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from virtctl.domain.devices.interface import Interface
+from virtctl.domain.domain import Domain
+from virtctl.domain.host import Host
+from virtctl.errors import InternalError, UnsupportedConfig
+
+PORT_TYPES = ("network", "bridge", "direct", "hostdev")
+MTU_TYPES = ("network", "bridge", "ethernet", "vhostuser")
+COALESCE_TYPES = ("network", "bridge", "ethernet")
+VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
+
+
+def interfaces(domain: Domain, host: Host) -> None:
+    """Every interface by itself."""
+    for interface in domain.devices.all(Interface) if domain.devices else ():
+        for rule in RULES:
+            rule(interface)
+
+
+def virtual_port(interface: Interface) -> None:
+    """A switch port needs a kind of connection that has one."""
+    if interface.virtualport is None:
+        return
+    if interface.type not in PORT_TYPES:
+        raise UnsupportedConfig(f"<virtualport> element unsupported for <interface type='{interface.type}'>")
+    if interface.type != "network":
+        interface.virtualport.check_complete()
+
+
+def vhostuser(interface: Interface) -> None:
+    """A vhost-user daemon speaks virtio only."""
+    if interface.type != "vhostuser":
+        return
+    if not interface.virtio:
+        raise InternalError("Wrong or no <model> 'type' attribute specified with <interface type='vhostuser'/>. "
+                            "vhostuser requires the virtio-net* frontend")
+    source = interface.source
+    if source is not None and source.mode == "server" and source.reconnect is not None and source.reconnect.enabled:
+        raise UnsupportedConfig("'reconnect' attribute unsupported 'server' mode for <interface type='vhostuser'>")
+
+
+def vdpa(interface: Interface) -> None:
+    """A vDPA device is a virtio card."""
+    if interface.type == "vdpa" and not interface.virtio:
+        raise UnsupportedConfig(f"invalid model for interface of type 'vdpa': '{interface.model}'")
+
+
+def virtio_options(interface: Interface) -> None:
+    """What only virtio cards have."""
+    if interface.virtio:
+        return
+    for name in VIRTIO_OPTIONS:
+        if getattr(interface, name) is not None:
+            raise UnsupportedConfig(f"{name} driver option is only supported for virtio devices")
+
+
+def queues(interface: Interface) -> None:
+    """Queues have lengths of a power of two."""
+    for name in ("rx_queue_size", "tx_queue_size"):
+        value = getattr(interface, name)
+        if value is not None and value & (value - 1):
+            raise UnsupportedConfig(f"{name} has to be a power of two")
+
+
+def teaming(interface: Interface) -> None:
+    """The card that stays is a virtio one."""
+    if interface.teaming is not None and interface.teaming.type == "persistent" and interface.model != "virtio":
+        raise UnsupportedConfig("virtio-net teaming persistent interface must be <model type='virtio'/>, "
+                                f"not '{interface.model}'")
+
+
+def isolated(interface: Interface) -> None:
+    """Only a Linux bridge keeps ports apart."""
+    if not interface.isolated:
+        return
+    mac = interface.mac.address if interface.mac else None
+    words = f"interface {mac} - <port isolated='yes'/> is not supported for network interfaces with"
+    if interface.type not in ("network", "bridge"):
+        raise UnsupportedConfig(f"{words} type='{interface.type}'")
+    if interface.virtualport is not None and interface.virtualport.type is not None:
+        raise UnsupportedConfig(f"{words} virtualport type='{interface.virtualport.type}'")
+
+
+def host_end(interface: Interface) -> None:
+    """What can be set of the host's end depends on what it is."""
+    if interface.mtu is not None and interface.type not in MTU_TYPES:
+        raise UnsupportedConfig(f"setting MTU on interface type {interface.type} is not supported yet")
+    if interface.coalesce is not None and interface.type not in COALESCE_TYPES:
+        raise UnsupportedConfig(f"coalesce settings on interface type {interface.type} are not supported")
+    if interface.target_managed is False and interface.type != "ethernet":
+        raise UnsupportedConfig("unmanaged target dev is not supported on interfaces of type "
+                                f"'{interface.type}'")
+    if interface.bandwidth is not None and interface.bandwidth.inbound is not None \
+            and interface.bandwidth.inbound.floor is not None and interface.type != "network":
+        raise UnsupportedConfig("floor attribute is not supported for this config")
+
+
+def guest_addresses(interface: Interface) -> None:
+    """Only QEMU's own network gives the guest addresses."""
+    if interface.type == "user" and not interface.routes:
+        _user_addresses(interface)
+    elif interface.ips or interface.routes:
+        raise UnsupportedConfig("Invalid attempt to set network interface guest-side IP route and/or address info, "
+                                "not supported by QEMU")
+
+
+def _user_addresses(interface: Interface) -> None:
+    for family, name in (("ipv4", "IPv4"), ("ipv6", "IPv6")):
+        if sum(1 for one in interface.ips if one.family == family) > 1:
+            raise UnsupportedConfig(f"Only one {name} address per interface is allowed")
+    if any(one.peer is not None for one in interface.ips):
+        raise UnsupportedConfig("peers are not supported")
+
+
+RULES: tuple[Callable[[Interface], None], ...] = (
+    virtual_port, vhostuser, vdpa, virtio_options, queues, teaming, isolated, host_end, guest_addresses,
+)
