@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
-from virtctl.errors import UnsupportedConfig
+from virtctl.errors import UnsupportedConfig, XmlError
 from virtctl.schema.element import Child, Element, Field, Flag, Mode, Size
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, OnOff, Str, UInt
 
 Switch = Field[bool | None]
 TOGGLES = ("hap", "pmu", "pvspinlock", "vmport", "smm", "vmcoreinfo")
+NEEDED = {"htm": "state", "nested-hv": "state", "ccf-assist": "state", "msrs": "unknown"}
 
 
 def _switch(path: str, doc: str) -> Switch:
     return Field(f"{path}/@state", OnOff(), doc=doc)
 
 
-class Hyperv(Element, tag="hyperv"):
+class Group(Element):
+    """Switches under one feature: each there must have a state, and none may be unknown."""
+
+    WORDS = "unsupported feature: %s"
+    INNER = ""  # words for what is unknown inside a switch
+
+    def unknown(self, child: Node, where: str, mode: Mode) -> None:
+        """A switch that nobody knows is refused, as libvirt does."""
+        if where and not self.INNER:
+            super().unknown(child, where, mode)
+        else:
+            raise UnsupportedConfig((self.INNER if where else self.WORDS) % child.tag)
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A switch says on or off."""
+        for child in node.children:
+            if "state" not in child.attrs:
+                raise XmlError(f"Missing required attribute 'state' in element '{child.tag}'")
+
+    def written(self, node: Node, mode: Mode) -> None:
+        """A group without switches is still written in two lines, as libvirt writes it."""
+        if not node.children:
+            node.raw = "\n    "
+
+
+class Hyperv(Group, tag="hyperv"):
     """Enlightenments for Windows guests."""
 
-    mode = Field("@mode", Enum("custom", "passthrough"), doc="the list below, or all that the host can do")
+    WORDS = "unsupported HyperV Enlightenment feature: %s"
+    INNER = "unsupported Hyper-V stimer feature: %s"
+
+    mode = Field("@mode", Enum("custom", "passthrough"), default="custom",
+                 doc="the list below, or all that the host can do")
     relaxed = _switch("relaxed", "relaxed timer constraints")
     vapic = _switch("vapic", "virtual APIC")
     spinlocks = _switch("spinlocks", "spinlock support")
@@ -38,9 +68,37 @@ class Hyperv(Element, tag="hyperv"):
     evmcs = _switch("evmcs", "enlightened VMCS")
     avic = _switch("avic", "use of AVIC/APICv with synic")
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """What goes with a switch counts where it is on."""
+        super().parsed(node, mode)
+        self._parsed_values()
+        for direct in (child for child in (node.find("stimer") or node).all("direct")):
+            if self.stimer and "state" not in direct.attrs:
+                raise XmlError("Missing required attribute 'state' in element 'direct'")
+        if not (self.stimer and self.stimer_direct):
+            self.stimer_direct = None
 
-class Kvm(Element, tag="kvm"):
+    def _parsed_values(self) -> None:
+        if not self.spinlocks:
+            self.spinlocks_retries = None
+        elif self.spinlocks_retries is None:
+            raise XmlError("Missing required attribute 'retries' in element 'spinlocks'")
+        elif self.spinlocks_retries < 0xFFF:
+            raise XmlError("HyperV spinlock retry count must be at least 4095")
+        if not self.vendor_id:
+            self.vendor_id_value = None
+        elif self.vendor_id_value is None:
+            raise XmlError("missing 'value' attribute for HyperV feature 'vendor_id'")
+        elif len(self.vendor_id_value) > 12:
+            raise XmlError("HyperV vendor_id value must not be more than 12 characters.")
+        elif "," in self.vendor_id_value:
+            raise XmlError("HyperV vendor_id value is invalid")
+
+
+class Kvm(Group, tag="kvm"):
     """Features of KVM as the guest sees them."""
+
+    WORDS = "unsupported KVM feature: %s"
 
     hidden = _switch("hidden", "hide KVM from the guest's usual discovery")
     hint_dedicated = _switch("hint-dedicated", "tell the guest that its processors are its own")
@@ -49,9 +107,21 @@ class Kvm(Element, tag="kvm"):
     dirty_ring = _switch("dirty-ring", "dirty pages tracked in a ring")
     dirty_ring_size = Field("dirty-ring/@size", UInt(), doc="entries of the ring, a power of 2 from 1024 to 65536")
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A ring that is used has a size."""
+        super().parsed(node, mode)
+        if not self.dirty_ring:
+            self.dirty_ring_size = None
+        elif self.dirty_ring_size is None:
+            raise XmlError("Missing required attribute 'size' in element 'dirty-ring'")
+        elif not 1024 <= self.dirty_ring_size <= 65536 or self.dirty_ring_size & (self.dirty_ring_size - 1):
+            raise XmlError("dirty ring must be power of 2 and ranges [1024, 65536]")
 
-class Xen(Element, tag="xen"):
+
+class Xen(Group, tag="xen"):
     """Features of Xen guests."""
+
+    WORDS = "unsupported Xen feature: %s"
 
     e820_host = _switch("e820_host", "show the host's e820 map")
     passthrough = _switch("passthrough", "IOMMU mappings for PCI passthrough")
@@ -62,6 +132,15 @@ class Tcg(Element, tag="tcg"):
     """Features of QEMU's emulation."""
 
     tb_cache = Size("tb-cache", doc="size of the translated code's cache")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """QEMU counts in MiB."""
+        if (self.tb_cache or 0) % 1024:
+            raise UnsupportedConfig("tb-cache size must be an integer multiple of MiB")
+
+    def visible(self, mode: Mode) -> bool:
+        """An empty one is not written."""
+        return self.tb_cache is not None
 
 
 class Apic(Element, tag="apic"):
@@ -81,6 +160,10 @@ class Capabilities(Element, tag="capabilities"):
 
     policy = Field("@policy", Enum("default", "allow", "deny"), doc="what holds for those not listed")
 
+    def visible(self, mode: Mode) -> bool:
+        """One that says nothing is not written."""
+        return self.policy not in (None, "default") or bool(self.extras)
+
 
 class Features(Element, tag="features"):
     """What the emulated machine can do."""
@@ -99,10 +182,10 @@ class Features(Element, tag="features"):
     vmport = _switch("vmport", "VMware's I/O port")
     gic = Child("gic", Gic, doc="ARM's interrupt controller")
     smm = _switch("smm", "system management mode")
-    tseg = Size("smm/tseg", doc="memory of system management mode")
+    tseg = Size("smm/tseg", unit="MiB", pretty=True, doc="memory of system management mode")
     ioapic = Field("ioapic/@driver", Enum("kvm", "qemu"), doc="who emulates the I/O APIC")
     hpt_resizing = Field("hpt/@resizing", Enum("enabled", "disabled", "required"), doc="resizing of the page table")
-    hpt_maxpagesize = Size("hpt/maxpagesize", doc="greatest page size (pseries)")
+    hpt_maxpagesize = Size("hpt/maxpagesize", pretty=True, doc="greatest page size (pseries)")
     vmcoreinfo = _switch("vmcoreinfo", "dump information for the guest's kernel")
     htm = _switch("htm", "hardware transactional memory (pseries)")
     nested_hv = _switch("nested-hv", "nested virtualization (pseries)")
@@ -120,6 +203,11 @@ class Features(Element, tag="features"):
         for child in node.children:
             if child.tag in TOGGLES and "state" not in child.attrs:
                 self.__dict__[child.tag] = True
+            needed = NEEDED.get(child.tag, "state")
+            if child.tag in NEEDED and needed not in child.attrs:
+                raise XmlError(f"Missing required attribute '{needed}' in element '{child.tag}'")
+        if not self.smm:
+            self.tseg = None
 
     def unknown(self, child: Node, where: str, mode: Mode) -> None:
         """A feature that nobody knows is refused, as libvirt does."""

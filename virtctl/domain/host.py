@@ -36,6 +36,7 @@ class Host(NamedTuple):
     cpu_count: int = 2
     page_size: int = 4096
     kvm: bool = True
+    security_model: str = "none"
     runs: Callable[[str], bool] = lambda path: os.access(path, os.X_OK)  # whether a program is there
 
     def emulator(self, arch: str) -> str | None:
@@ -51,6 +52,11 @@ class Host(NamedTuple):
             return None
         named = emulator.rpartition("/")[2].removeprefix("qemu-system-")
         return ("i686",) if named == "i386" else (named,) if named == "aarch64" else ("x86_64", "i686")
+
+    def default_cpu(self, emulator: str | None) -> str | None:
+        """The processor model that a QEMU program emulates by default."""
+        arches = self.arches_of(emulator or "") or ()
+        return "qemu64" if "x86_64" in arches else "qemu32" if "i686" in arches else None
 
     def machine(self, name: str | None) -> str:
         """The full name behind a machine type's alias; the default machine for None."""

@@ -57,6 +57,13 @@ class Cell(Element, tag="cell"):
     distances = Children("distances/sibling", Sibling, doc="distances to other cells")
     caches = Children("cache", CellCache, doc="memory side caches")
 
+    def complete(self, count: int) -> None:
+        """Refuses distances and caches that cannot be, of one of `count` cells."""
+        for sibling in self.distances:
+            _check_distance(self, sibling, count)
+        for cache in self.caches:
+            cache.complete(self.id or 0)
+
     def written(self, node: Node, mode: Mode) -> None:
         """A cell without processors says nothing of them."""
         if node.attrs.get("cpus") == "":
@@ -159,10 +166,7 @@ def complete_cells(numa: Numa) -> None:
         found[cell.id] = cell
     _check_overlap(numa.cells)
     for cell in numa.cells:
-        for sibling in cell.distances:
-            _check_distance(cell, sibling, count)
-        for cache in cell.caches:
-            cache.complete(cell.id or 0)
+        cell.complete(count)
     numa.cells = [found[number] for number in range(count)]
     _complete_distances(numa.cells)
     if numa.interconnects is not None:

@@ -28,6 +28,7 @@ STEPS: list[Step] = [
     basics.kind,
     basics.identity,
     basics.life_cycle,
+    basics.labels,
     basics.emulator,
     basics.machine,
     controllers.add_default_devices,

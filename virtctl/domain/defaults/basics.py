@@ -9,6 +9,7 @@ from virtctl.domain.devices import Devices
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.os import Boot, Os
+from virtctl.domain.seclabel import complete_labels
 from virtctl.domain.virtualization import check_arch
 from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
 
@@ -59,6 +60,11 @@ def machine(domain: Domain, host: Host) -> None:
     """The full name of the machine type."""
     os = _os(domain)
     os.machine = host.machine(os.machine)
+
+
+def labels(domain: Domain, host: Host) -> None:
+    """The host's security driver where the document names none."""
+    complete_labels(domain.seclabels, host.security_model)
 
 
 def life_cycle(domain: Domain, host: Host) -> None:

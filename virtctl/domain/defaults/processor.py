@@ -9,7 +9,6 @@ from virtctl.domain.memory import NumaTune
 from virtctl.domain.tuning import CpuTune, IoThread, IoThreadSched, Scheduler, VcpuSched, VcpuState
 from virtctl.errors import InternalError, UnsupportedConfig, XmlDetail, XmlError
 
-DEFAULT_MODELS = {"x86_64": "qemu64", "i686": "qemu32"}
 
 
 def vcpus(domain: Domain, host: Host) -> None:
@@ -134,9 +133,8 @@ def _split_iothread_scheds(tune: CpuTune, numbers: list[int]) -> None:
 def model(domain: Domain, host: Host) -> None:
     """The processor that QEMU emulates by default, and how it is checked at start."""
     cpu = domain.cpu
-    arch = domain.os.arch or "" if domain.os else ""
     if cpu is None or ((cpu.mode or "custom") == "custom" and (cpu.model is None or cpu.model.name is None)):
-        name = DEFAULT_MODELS.get(arch)
+        name = host.default_cpu(domain.devices.emulator if domain.devices else None)
         if name is None:
             return
         cpu = domain.cpu = cpu or Cpu()
