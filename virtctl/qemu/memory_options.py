@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virtctl.argv import Opt, Value, props
-from virtctl.domain.cpu import Cell, Numa
 from virtctl.domain.domain import Domain
 from virtctl.domain.memory import MemoryBacking
+from virtctl.domain.numa import Cell, Numa
 from virtctl.schema.types import CpuSet
 
 HUGETLBFS = "/dev/hugepages"
@@ -50,8 +50,8 @@ def _backend(domain: Domain, name: str, size: int, cell: Cell | None, number: in
     head, pairs = "memory-backend-ram", list[tuple[str, Value]]()
     if backing.source == "memfd":
         head = "memory-backend-memfd"
-        pairs = [("hugetlb", True if backing.hugepages or backing.pages else None)]
-    elif backing.hugepages or backing.pages:
+        pairs = [("hugetlb", True if backing.hugepages else None)]
+    elif backing.hugepages:
         head, pairs, prealloc = "memory-backend-file", [("mem-path", HUGETLBFS)], True
     elif backing.source == "file":
         head, pairs = "memory-backend-file", [("mem-path", "/dev/shm")]

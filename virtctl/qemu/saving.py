@@ -18,6 +18,7 @@ from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.lifecycle import end
 from virtctl.state import status as statuses
+from virtctl.state.atomic import make_dir
 from virtctl.state.journal import Journal, Operation
 from virtctl.values import SaveOptions
 
@@ -33,7 +34,7 @@ STALL = 30.0  # seconds without a byte after which a save is given up
 DOWNTIME_MS, USUAL_DOWNTIME_MS = 2000000, 300
 
 
-def save(context: Context, target: Target, path: Path, options: SaveOptions, *, managed: bool = False) -> None:
+def save(context: Context, target: Target, path: Path, options: SaveOptions) -> None:
     """Saves the guest into `path`. Whatever fails, the guest goes on as it was and an older file stays whole."""
     from virtctl.qemu.savewriter import ImageWriter
 
@@ -251,3 +252,19 @@ def _outcome(monitor: Monitor) -> str | None:
     if found.status == "completed":
         return None
     return (found.error or found.status) if found.status in ("failed", "cancelled", "") else ""
+
+
+def managed_save(context: Context, target: Target, options: SaveOptions) -> None:
+    """Saves the guest where the next start finds it."""
+    if not target.persistent:
+        raise InvalidOperation("cannot do managed save for transient domain")
+    make_dir(context.paths.saves)
+    save(context, target, context.store.managed_save(target.name), options)
+
+
+def remove_managed(context: Context, target: Target) -> bool:
+    """Removes the managed save; False when there is none."""
+    from virtctl.qemu.saveimage import remove_image
+
+    with context.lock(target.uuid):
+        return remove_image(context.store.managed_save(target.name))

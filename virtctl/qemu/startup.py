@@ -120,7 +120,7 @@ def _first_words(guest: Guest, plan: Plan, how: Launch, child: Spawned) -> None:
         if how.incoming is not None:
             _await_load(monitor, child)
         _fill_in_live(guest, plan, child)
-        _set_secrets(monitor, plan)
+        _set_secrets(guest, plan)
         how.before_run()
         if not how.paused:
             verbs.cont(monitor)
@@ -141,14 +141,19 @@ def _fill_in_live(guest: Guest, plan: Plan, child: Spawned) -> None:
     guest.write_live(live)
 
 
-def _set_secrets(monitor: Monitor, plan: Plan) -> None:
-    """Passwords go over the monitor, which only we can read, never over the command line."""
+def _set_secrets(guest: Guest, plan: Plan) -> None:
+    """Passwords go over the machine's monitor: the human one would keep them in its history of lines."""
     from virtctl.domain.devices.graphics import Graphics
-    from virtctl.qemu import verbs
 
-    for graphics in plan.domain.devices.all(Graphics) if plan.domain.devices else ():
-        if graphics.passwd is not None and graphics.type in ("vnc", "spice"):
-            verbs.set_password(monitor, graphics.type, graphics.passwd)
+    shown = plan.domain.devices.all(Graphics) if plan.domain.devices else []
+    secret = [one for one in shown if one.passwd is not None and one.type in ("vnc", "spice")]
+    if not secret:
+        return
+    from virtctl.qemu.qmp import Qmp
+
+    with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
+        for graphics in secret:
+            qmp.set_password(graphics.type, graphics.passwd or "")
 
 
 def _await_load(monitor: Monitor, child: Spawned) -> None:

@@ -1,0 +1,77 @@
+"""Image files: making new ones, and what `qemu-img` says of those that are there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from virtctl.errors import OperationFailed, SystemFault
+from virtctl.state.atomic import sync_folder
+
+INSTALL_HINT = "qemu-img comes with Debian's package qemu-utils: apt-get install qemu-utils"
+DEADLINE = 60.0
+
+
+def create(path: Path, format: str, size: int, *, backing: tuple[str, str] | None = None) -> None:
+    """Makes a new image of `size` bytes, durably, with mode 0600; never over anything that is there.
+
+    `backing` is path and format of the image below it. Raises SystemFault, OperationFailed.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as cause:
+        raise SystemFault(f"cannot create image '{path}'", cause) from cause
+    try:
+        fill(fd, path, format, size, backing=backing)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+    sync_folder(path.parent)
+
+
+def fill(fd: int, path: Path, format: str, size: int, *, backing: tuple[str, str] | None = None) -> None:
+    """Makes an image of the empty file that is open as `fd`."""
+    if format != "raw":
+        below = ["-b", backing[0], "-F", backing[1]] if backing else []
+        _qemu_img("create", "-q", "-f", format, *below, str(path), str(size), what=f"cannot create image '{path}'")
+    try:
+        if format == "raw":
+            os.ftruncate(fd, size)
+        os.fsync(fd)
+    except OSError as cause:
+        raise SystemFault(f"cannot create image '{path}'", cause) from cause
+
+
+def info(path: str, format: str | None = None) -> dict[str, Any]:
+    """What `qemu-img info` says of an image, which a guest may be using; without `format` it is probed."""
+    import json
+
+    form = ["-f", format] if format else []
+    words = _qemu_img("info", "-U", "--output=json", *form, path, what=f"cannot look at image '{path}'")
+    found = json.loads(words)
+    if not isinstance(found, dict):
+        raise OperationFailed(f"cannot look at image '{path}': qemu-img said nothing of use")
+    return found
+
+
+def _qemu_img(*words: str, what: str) -> str:
+    import subprocess
+
+    from virtctl.qemu.spawn import CLEAN_PATH
+
+    environment = {"LC_ALL": "C", "PATH": CLEAN_PATH}
+    try:
+        done = subprocess.run(["qemu-img", *words], env=environment, capture_output=True, timeout=DEADLINE,
+                              stdin=subprocess.DEVNULL, umask=0o077, check=False)
+    except subprocess.TimeoutExpired as cause:
+        raise OperationFailed(f"{what}: qemu-img did not end within {DEADLINE:g} seconds") from cause
+    except OSError as cause:
+        raise SystemFault(f"{what}: cannot run qemu-img", cause, hint=INSTALL_HINT) from cause
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip().removeprefix("qemu-img: ").replace("\n", "; ")
+        raise OperationFailed(f"{what}: {said or f'qemu-img ended with status {done.returncode}'}")
+    return done.stdout.decode(errors="surrogateescape")
