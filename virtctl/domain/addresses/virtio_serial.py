@@ -61,7 +61,7 @@ class Ports:
 
 
 def assign_virtio_serial(domain: Domain) -> None:
-    """Gives every virtio channel and console its port."""
+    """Gives every virtio channel its port, and every console that asks for one by an address."""
     if not any(True for _ in virtio_ports(domain)):
         return
     ports = Ports(domain)
@@ -69,6 +69,7 @@ def assign_virtio_serial(domain: Domain) -> None:
         if isinstance(device.address, VirtioSerialAddress) and device.address.port:
             ports.reserve(device.address)
     found = list(virtio_ports(domain))
-    for device in [one for one in found if one.tag == "console"] + [one for one in found if one.tag == "channel"]:
+    consoles = [one for one in found if one.tag == "console" and isinstance(one.address, VirtioSerialAddress)]
+    for device in consoles + [one for one in found if one.tag == "channel"]:
         if not (isinstance(device.address, VirtioSerialAddress) and device.address.port):
             ports.take(device, zero=device.tag == "console")

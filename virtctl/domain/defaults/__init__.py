@@ -23,6 +23,7 @@ from virtctl.domain.host import Host
 
 Step = Callable[[Domain, Host], None]
 STEPS: list[Step] = [
+    disks.sort_disks,
     controllers.number_controllers,
     video.sort_videos,
     basics.kind,

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from virtctl.domain.addresses.drive import disk_number
 from virtctl.domain.devices.disk import Disk
 from virtctl.domain.devices.disk_chain import BackingStore
 from virtctl.domain.devices.disk_source import DiskSource
 from virtctl.domain.devices.disk_tune import Iotune
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
+from virtctl.domain.rules.disk_addresses import kind as check_kind
 from virtctl.errors import VirtctlError
 
 BUS_OF_NAME = {"sd": "scsi", "vd": "virtio", "xvd": "xen", "ubd": "uml"}
+
+
+def sort_disks(domain: Domain, host: Host) -> None:
+    """Puts a disk before the first one of its bus, as the document has it, whose name has a higher number."""
+    if domain.devices is None:
+        return
+    given = domain.devices.all(Disk)
+    ordered: list[Disk] = []
+    for disk in given:
+        place = None
+        for at in reversed(range(len(ordered))):
+            if ordered[at].bus == disk.bus:
+                if disk_number(ordered[at].target or "") > disk_number(disk.target or ""):
+                    place = at
+                elif place is None:
+                    place = at + 1
+        ordered.insert(len(ordered) if place is None else place, disk)
+    given[:] = ordered
 
 
 def complete_disks(domain: Domain, host: Host) -> None:
@@ -26,6 +46,7 @@ def complete_disk(disk: Disk) -> None:
     if disk.target is None:
         raise VirtctlError(f"missing target information for device {disk.image or '(null)'}")
     disk.bus = disk.bus or default_bus(disk)
+    check_kind(disk)
     if disk.empty and disk.device in ("cdrom", "floppy"):
         _empty_drive(disk)
     if disk.device == "cdrom":

@@ -9,6 +9,7 @@ from virtctl.domain.devices.disk_chain import FORMATS
 from virtctl.domain.devices.virtio import TRANSITIONAL, virtio_options
 from virtctl.errors import UnsupportedConfig, XmlError
 from virtctl.schema.element import INACTIVE, Child, Element, Field, Flag, Mode
+from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Int, OnOff, Str, UInt, XmlType, unit_bytes
@@ -18,6 +19,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "mount": ("dir", "socket"), "bind": ("dir",), "block": ("dev",), "file": ("file",), "template": ("name",),
     "ram": ("usage", "units"), "volume": ("pool", "volume"),
 }
+_LIMITS = ("hard_limit", "hard_unit", "soft_limit", "soft_unit")
 _BINARY = ("binary", "xattr", "cache_mode", "sandbox", "lock_posix", "lock_flock", "thread_pool")
 
 
@@ -64,13 +66,13 @@ class Filesystem(Device, tag="filesystem"):
     """A folder of the host that the guest mounts."""
 
     type = Field("@type", Enum(*TYPES), default="mount", doc="kind of source")
-    model = Field("@model", Enum(*TRANSITIONAL), doc="kind of virtio card")
     accessmode = Field("@accessmode", Enum("passthrough", "mapped", "squash"), default="passthrough",
                        doc="with whose rights files are made")
-    fmode = Field("@fmode", FileMode(), doc="permissions of new files (mapped)")
-    dmode = Field("@dmode", FileMode(), doc="permissions of new folders (mapped)")
+    model = Field("@model", Enum(*TRANSITIONAL), doc="kind of virtio card")
     multidevs = Field("@multidevs", Enum("default", "remap", "forbid", "warn"),
                       doc="what becomes of a tree that spans several devices (9p)")
+    fmode = Field("@fmode", FileMode(), doc="permissions of new files (mapped)")
+    dmode = Field("@dmode", FileMode(), doc="permissions of new folders (mapped)")
     driver_type = Field("driver/@type", Enum("path", "handle", "loop", "nbd", "ploop", "virtiofs", "mtp"),
                         doc="how it is shared: path is 9p, virtiofs needs shared memory")
     format = Field("driver/@format", Enum(*FORMATS), doc="format of the image (containers)",
@@ -92,6 +94,13 @@ class Filesystem(Device, tag="filesystem"):
     hard_unit = Field("space_hard_limit/@unit", Str())
     soft_limit = Field("space_soft_limit", Int(0, 2**64 - 1), doc="space that it should not exceed (containers)")
     soft_unit = Field("space_soft_limit/@unit", Str())
+
+    @classmethod
+    def output_order(cls, found: dict[str, Declared]) -> list[Declared]:
+        """The limits follow the address."""
+        ordered = super().output_order(found)
+        last = [field for field in ordered if field.name in _LIMITS]
+        return [field for field in ordered if field.name not in _LIMITS] + last
 
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:

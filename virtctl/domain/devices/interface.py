@@ -145,6 +145,7 @@ class Interface(Device, tag="interface"):
     def _drop_zeroes(self) -> None:
         for name in ("queues", "rx_queue_size", "tx_queue_size", "mtu", "coalesce", "script", "downscript"):
             self.__dict__[name] = self.__dict__.get(name) or None
+        self.queues = None if self.queues == 1 else self.queues
         for name in ("backend_tap", "backend_vhost"):
             self.__dict__[name] = _SLASHES.sub("/", self.__dict__.get(name) or "") or None
         if self.mac is not None and self.mac.address is None:

@@ -10,6 +10,8 @@ from virtctl.schema.node import Node
 from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Str, UInt, Uuid
 
+SECRET_TYPES = ("none", "volume", "ceph", "iscsi", "tls", "vtpm")
+
 
 class Secret(Element, tag="secret"):
     """Names a secret of the host, by its uuid or by what it is for."""
@@ -40,8 +42,8 @@ class Auth(Element, tag="auth"):
             raise XmlError("missing username for auth")
         if self.secret is None:
             raise XmlError("Missing <secret> element in auth")
-        if self.secret.type is None and self.type is None:
-            raise UnsupportedConfig("unknown secret type '<null>'")
+        if self.type is None and self.secret.type not in SECRET_TYPES:
+            raise UnsupportedConfig(f"unknown secret type '{self.secret.type or '<null>'}'")
         if self.type == "none":
             self.type = None
 
@@ -88,6 +90,8 @@ def check_auth(auth: Auth | None, protocol: str | None) -> VirtctlError | None:
     if auth is None or protocol is None:
         return None
     wanted = {"iscsi": "iscsi", "rbd": "ceph"}.get(protocol)
+    if wanted is None and protocol in ("http", "https", "ftp", "ftps", "tftp", "ssh"):
+        return None
     if wanted is None:
         return UnsupportedConfig(f"authentication is not supported for protocol '{protocol}'")
     if auth.secret is not None and auth.secret.type not in (None, wanted):

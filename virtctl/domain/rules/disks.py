@@ -143,17 +143,21 @@ def identity(disk: Disk) -> None:
     for what, value, _ in _names(disk):
         if not PRINTABLE.issuperset(value):
             raise XmlError(f"disk {what} is not printable string")
+    for what, value, length in _names(disk):
+        if len(value) > length:
+            raise UnsupportedConfig(f"disk {what} is more than {length} characters")
+    if _names(disk) and disk.bus != "scsi":
+        raise UnsupportedConfig("Only scsi disk supports vendor and product")
+
+
+def world_wide_name(disk: Disk) -> None:
+    """Sixteen digits, on a bus that can tell them."""
     if disk.wwn is not None:
         wwn = disk.wwn.removeprefix("0x")
         if len(wwn) != 16 or any(char not in "0123456789abcdefABCDEF" for char in wwn):
             raise InternalError(f"Malformed wwn: {disk.wwn}")
         if disk.bus not in ("ide", "scsi"):
             raise UnsupportedConfig("Only ide and scsi disk support wwn")
-    for what, value, length in _names(disk):
-        if len(value) > length:
-            raise UnsupportedConfig(f"disk {what} is more than {length} characters")
-    if _names(disk) and disk.bus != "scsi":
-        raise UnsupportedConfig("Only scsi disk supports vendor and product")
 
 
 def _names(disk: Disk) -> list[tuple[str, str, int]]:
@@ -232,5 +236,6 @@ def iothread_numbers(domain: Domain) -> set[int]:
 
 RULES: tuple[Callable[[Disk], None], ...] = (
     medium, lun, disk_images.source, startup_policy, target, virtio_only, transient, names, media,
-    disk_addresses.kind, disk_addresses.place, identity, serial, driver, vhostuser, disk_images.chain, disk_images.limits,
+    disk_addresses.place, world_wide_name, identity, serial, driver,
+    vhostuser, disk_images.chain, disk_images.limits,
 )
