@@ -15,7 +15,7 @@ import pytest
 from virtctl.errors import VirtctlError
 from virtctl.schema.node import to_text
 from virtctl.schema.xmlio import read
-from virtctl.xen.formats import from_native, to_native
+from virtctl.xen.convert import from_native, to_native
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = Path(os.environ.get("VIRTCTL_CORPUS", ROOT.parent / "shared" / "corpus")) / "xen"

@@ -29,7 +29,7 @@ def add_devices(devices: Node, guest: Guest, xend: bool, card_vram: int) -> None
     _add_ports(devices, guest)
     _add_inputs(devices, guest)
     for graphics in guest.graphics:
-        _add_graphics(devices, graphics)
+        add_graphics(devices, graphics)
     for model in guest.sounds:
         devices.add("sound", {"model": model})
     _add_video(devices, guest, card_vram)
@@ -44,13 +44,7 @@ def _add_disk(devices: Node, disk: Disk, xend: bool) -> None:
     node = devices.add("disk", {"type": disk.kind, "device": disk.device})
     if disk.driver is not None:
         node.add("driver", {"name": disk.driver, "type": disk.format, "discard": disk.discard})
-    _some(node, "auth", "username", disk.auth)
-    if disk.kind == "network":
-        source = node.add("source", {"protocol": disk.protocol, "name": disk.source})
-        for name, port in disk.hosts:
-            source.add("host", {"name": name, "port": port})
-    else:
-        _some(node, "source", "dev" if disk.kind == "block" else "file", disk.source)
+    add_source(node, disk)
     if xend:
         node.add("backingStore")
     _some(node, "backenddomain", "name", disk.backend)
@@ -59,6 +53,17 @@ def _add_disk(devices: Node, disk: Disk, xend: bool) -> None:
         if wanted:
             node.add(tag)
     _add_drive_address(node, disk)
+
+
+def add_source(node: Node, disk: Disk) -> None:
+    """Appends what a disk reads: a file, a block device or a network image."""
+    _some(node, "auth", "username", disk.auth)
+    if disk.kind == "network":
+        source = node.add("source", {"protocol": disk.protocol, "name": disk.source})
+        for name, port in disk.hosts:
+            source.add("host", {"name": name, "port": port})
+    else:
+        _some(node, "source", "dev" if disk.kind == "block" else "file", disk.source)
 
 
 def _add_drive_address(node: Node, disk: Disk) -> None:
@@ -90,7 +95,11 @@ def _add_controllers(devices: Node, guest: Guest, xend: bool) -> None:
 
 
 def _add_vif(devices: Node, vif: Vif, ifname: str | None) -> None:
-    node = devices.add("interface", {"type": vif.kind})
+    add_vif_details(devices.add("interface", {"type": vif.kind}), vif, ifname)
+
+
+def add_vif_details(node: Node, vif: Vif, ifname: str | None) -> None:
+    """Fills in an `<interface>`."""
     _some(node, "mac", "address", vif.mac)
     _some(node, "source", "bridge", vif.bridge)
     if vif.vlans:
@@ -109,7 +118,8 @@ def _add_vif(devices: Node, vif: Vif, ifname: str | None) -> None:
     _some(node, "model", "type", vif.model)
 
 
-def _add_chardev(node: Node, chardev: Chardev) -> None:
+def add_chardev(node: Node, chardev: Chardev) -> None:
+    """Appends the sources of a serial, parallel or console element."""
     if chardev.kind == "udp":
         if chardev.bind_host is not None or chardev.bind_service is not None:
             node.add("source", {"mode": "bind", "host": chardev.bind_host, "service": chardev.bind_service})
@@ -125,22 +135,23 @@ def _add_chardev(node: Node, chardev: Chardev) -> None:
         node.add("source", {"path": chardev.path})
 
 
-def _add_port(devices: Node, tag: str, port: Port, target: str | None = None) -> None:
+def add_port(devices: Node, tag: str, port: Port, target: str | None = None) -> None:
+    """Appends a serial, parallel or console element."""
     node = devices.add(tag, {"type": port.chardev.kind})
-    _add_chardev(node, port.chardev)
+    add_chardev(node, port.chardev)
     node.add("target", {"type": target, "port": str(port.number)})
 
 
 def _add_ports(devices: Node, guest: Guest) -> None:
     for port in guest.serials:
-        _add_port(devices, "serial", port)
+        add_port(devices, "serial", port)
     for port in guest.parallels:
-        _add_port(devices, "parallel", port)
+        add_port(devices, "parallel", port)
     if not guest.hvm:
-        _add_port(devices, "console", Port(0, Chardev("pty")), "xen")
+        add_port(devices, "console", Port(0, Chardev("pty")), "xen")
     elif guest.serials:
         # The first serial port is the console, which libvirt therefore shows twice.
-        _add_port(devices, "console", guest.serials[0], "serial")
+        add_port(devices, "console", guest.serials[0], "serial")
     for channel in guest.channels:
         node = devices.add("channel", {"type": "pty" if channel.path is None else "unix"})
         if channel.path is not None:
@@ -155,7 +166,8 @@ def _add_inputs(devices: Node, guest: Guest) -> None:
         devices.add("input", {"type": kind, "bus": "ps2" if guest.hvm else "xen"})
 
 
-def _add_graphics(devices: Node, graphics: Graphics) -> None:
+def add_graphics(devices: Node, graphics: Graphics) -> None:
+    """Appends a display."""
     if graphics.kind == "sdl":
         devices.add("graphics", {"type": "sdl", "display": graphics.display, "xauth": graphics.xauth})
         return

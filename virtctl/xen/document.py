@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from virtctl.schema.node import Node
 from virtctl.xen.devices import add_devices
-from virtctl.xen.guest import Guest
+from virtctl.xen.guest import Guest, Timer
 
 _NAMESPACE = "http://libvirt.org/schemas/domain/xen/1.0"
 _MACHINES = {"linux": "xenpv", "hvm": "xenfv", "xenpvh": "xenpvh"}
@@ -54,7 +54,7 @@ def write_document(guest: Guest, style: Style) -> Node:
     _add_os(root, guest, style)
     _add_features(root, guest)
     _add_cpu(root, guest)
-    _add_clock(root, guest)
+    add_clock(root, guest, guest.timers)
     root.add("on_poweroff", text=guest.on_poweroff)
     root.add("on_reboot", text=guest.on_reboot)
     root.add("on_crash", text=guest.on_crash)
@@ -114,9 +114,15 @@ def _add_cpu(root: Node, guest: Guest) -> None:
     cpu = root.add("cpu", {"mode": "host-passthrough" if guest.host_cpu else None})
     for policy, name in guest.cpu_features:
         cpu.add("feature", {"policy": policy, "name": name})
-    numa = cpu.add("numa") if guest.cells else None
+    add_numa(cpu, guest)
+
+
+def add_numa(cpu: Node, guest: Guest) -> None:
+    """The guest's NUMA nodes."""
+    if not guest.cells:
+        return
+    numa = cpu.add("numa")
     for index, cell in enumerate(guest.cells):
-        assert numa is not None
         node = numa.add("cell", {"id": str(index), "cpus": cell.cpus, "memory": str(cell.memory), "unit": "KiB"})
         if cell.distances:
             distances = node.add("distances")
@@ -124,13 +130,14 @@ def _add_cpu(root: Node, guest: Guest) -> None:
                 distances.add("sibling", {"id": str(to), "value": str(value)})
 
 
-def _add_clock(root: Node, guest: Guest) -> None:
+def add_clock(root: Node, guest: Guest, timers: list[Timer]) -> None:
+    """The clock, with those timers."""
     base = "localtime" if guest.localtime else "utc"
     if guest.hvm:
         clock = root.add("clock", {"offset": "variable", "adjustment": str(guest.clock_offset), "basis": base})
     else:
         # A paravirtual guest has no clock chip whose setting could outlive it.
         clock = root.add("clock", {"offset": base, "adjustment": "reset"})
-    for timer in guest.timers:
+    for timer in timers:
         present = None if timer.present is None else "yes" if timer.present else "no"
         clock.add("timer", {"name": timer.name, "present": present, "mode": timer.mode})

@@ -7,7 +7,7 @@ from virtctl.schema.node import Node
 from virtctl.xen.chardev import parse_chardev
 from virtctl.xen.disks import TAP, bus_of, kind_of, split_device, split_uname
 from virtctl.xen.document import XEND, write_document
-from virtctl.xen.guest import VNC_BASE, Disk, Graphics, Guest, Pci, Port, Timer
+from virtctl.xen.guest import VNC_BASE, Disk, Graphics, Guest, Pci, Port, Timer, Video
 from virtctl.xen.mapping import (
     check_action,
     number,
@@ -36,7 +36,7 @@ _IMAGE_STATE = frozenset({
 _IMAGE_KNOWN = frozenset({
     "kernel", "loader", "ramdisk", "args", "root", "boot", "acpi", "apic", "pae", "hap", "viridian", "hpet",
     "localtime", "rtc_timeoffset", "device_model", "usbdevice", "serial", "parallel", "soundhw", "vnc",
-    "vnclisten", "vncpasswd", "vncdisplay", "keymap", "sdl", "display", "xauthority", "opengl"})
+    "vnclisten", "vncpasswd", "vncdisplay", "keymap", "sdl", "display", "xauthority", "opengl", "stdvga", "videoram"})
 _FEATURES = ("acpi", "apic", "pae", "hap", "viridian")
 _DEVICES = ("vbd", "tap", "tap2", "vif", "pci", "vfb", "vkbd", "console", "vusb")
 
@@ -212,22 +212,30 @@ def _new_graphics(device: list[Sexpr]) -> Graphics:
         return Graphics("sdl", display=value_of(device, "display"), xauth=value_of(device, "xauthority"))
     if kind != "vnc":
         raise UnsupportedConfig(f"unknown graphics type '{kind or 'unknown'}'")
-    return _vnc(device, None)
+    return _vnc(device, _display_port(device))
 
 
-def _vnc(node: list[Sexpr], fallback: int | None) -> Graphics:
+def _display_port(node: list[Sexpr]) -> int | None:
     display = value_of(node, "vncdisplay")
-    port = fallback if display is None else number(display, "vncdisplay") + VNC_BASE
+    return None if display is None else number(display, "vncdisplay") + VNC_BASE
+
+
+def _vnc(node: list[Sexpr], port: int | None) -> Graphics:
     return Graphics("vnc", port=port, autoport=value_of(node, "vncunused") == "1" or port is None,
                     listen=value_of(node, "vnclisten") or None, keymap=value_of(node, "keymap") or None,
                     passwd=value_of(node, "vncpasswd") or None)
 
 
+def _old_port(image: list[Sexpr], guest: Guest, version: int) -> int | None:
+    """An image's display is a wish unless it says that it may not be another; the first xend's was its number."""
+    if value_of(image, "vncunused") == "0":
+        return _display_port(image)
+    return VNC_BASE + guest.domid if version == 1 and guest.domid is not None else None
+
+
 def _read_image_devices(image: list[Sexpr], guest: Guest, version: int) -> None:
     if not guest.graphics and (value_of(image, "vnc") or "")[:1] == "1":
-        # The first xend gave every guest the display of its number.
-        fixed = VNC_BASE + guest.domid if version == 1 and guest.domid is not None else None
-        guest.graphics.append(_vnc(image, fixed))
+        guest.graphics.append(_vnc(image, _old_port(image, guest, version)))
     elif not guest.graphics and (value_of(image, "sdl") or "")[:1] == "1":
         guest.graphics.append(Graphics("sdl", display=value_of(image, "display"), xauth=value_of(image, "xauthority")))
     if guest.hvm:
@@ -236,6 +244,9 @@ def _read_image_devices(image: list[Sexpr], guest: Guest, version: int) -> None:
         guest.inputs, guest.usb = parse_usbdevice(words, guest.notes)
         guest.serials = _ports(image, "serial")
         guest.parallels = _ports(image, "parallel")
+        if _integer(image, "stdvga") or value_of(image, "videoram") is not None:
+            vram = _integer(image, "videoram") * 1024
+            guest.video = Video("vga" if _integer(image, "stdvga") else "cirrus", vram or None)
         guest.sounds = parse_sounds(value_of(image, "soundhw") or "")
 
 

@@ -44,6 +44,8 @@ class Vif(NamedTuple):
     trunk: bool = False
     openvswitch: bool = False
     kind: str = "bridge"
+    emulated: bool = False
+    """Whether the native form asks for an emulated card without naming one."""
 
 
 class Chardev(NamedTuple):

@@ -142,6 +142,8 @@ def _read_boot(os: Cursor, guest: Guest) -> None:
         if device not in BOOT.values():
             raise UnsupportedConfig(f"unknown boot device '{device}': expected fd, hd, cdrom or network")
         guest.boot.append(device)
+    if guest.hvm and not guest.boot:
+        guest.boot = ["hd"]
 
 
 def _read_loader(os: Cursor, guest: Guest) -> None:
@@ -163,8 +165,11 @@ def _read_features(root: Cursor, guest: Guest) -> None:
         feature = features.child(name)
         if feature is None:
             continue
-        if not guest.hvm:
+        if not guest.hvm and name in ("hap", "viridian"):
             raise UnsupportedConfig(f"domain/features/{name} cannot be expressed for a paravirtual guest")
+        if not guest.hvm:
+            guest.notes.append(f"domain/features/{name} is not carried over: a paravirtual guest has no such hardware")
+            continue
         guest.features[name] = (feature.attr("state") if name == "hap" else None) != "off"
     xen = features.child("xen")
     if xen is None:

@@ -12,7 +12,7 @@ from virtctl.xen.mapping import format_boot, format_sounds
 from virtctl.xen.reading import read_document
 from virtctl.xen.sexpr import Quoted, Sexpr, write_sexpr
 from virtctl.xen.to_config import display_number, host_words, mebibytes, port_words, refuse
-from virtctl.xen.vifs import bridge_name, format_rate
+from virtctl.xen.vifs import BRIDGE_SCRIPT, bridge_name, format_rate
 
 _WHAT = "xen-sxpr"
 _FEATURES = ("acpi", "apic", "pae", "hap", "viridian")
@@ -198,7 +198,7 @@ def _vif(vif: Vif, guest: Guest, version: int) -> list[Sexpr]:
     _put(out, "mac", vif.mac)
     _put(out, "rate", None if vif.rate is None else format_rate(vif.rate))
     _put(out, "bridge", bridge_name(vif))
-    _put(out, "script", vif.script)
+    _put(out, "script", vif.script or (BRIDGE_SCRIPT if vif.kind == "bridge" else None))
     _put(out, "ip", " ".join(vif.ips) or None)
     _put(out, "vifname", vif.ifname)
     if guest.hvm and vif.model == "netfront":

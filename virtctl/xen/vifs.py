@@ -66,11 +66,12 @@ def vif_of(words: Mapping[str, str], notes: list[str]) -> Vif:
     for word, value in words.items():
         if word not in _WITHOUT_MEANING and word not in ("mac", "bridge", "script", "model", "vifname", "ip", "rate"):
             notes.append(f"vif: {word}={value} has no place in a domain document")
-    kind = "bridge" if bridge or (script or "").rpartition("/")[2] == BRIDGE_SCRIPT else "ethernet"
+    kind = "bridge" if bridge or script == BRIDGE_SCRIPT else "ethernet"
     return Vif(mac=parse_mac(words["mac"]) if words.get("mac") else None, bridge=bridge or None, script=script,
                model=model, ifname=words.get("vifname") or None, ips=tuple(words.get("ip", "").split()),
                rate=parse_rate(words["rate"]) if words.get("rate") else None,
-               backend=None if backend in _HERE else backend, vlans=vlans, trunk=trunk, openvswitch=switch, kind=kind)
+               backend=None if backend in _HERE else backend, vlans=vlans, trunk=trunk, openvswitch=switch, kind=kind,
+               emulated=words.get("type") == "ioemu")
 
 
 def parse_vif(text: str, notes: list[str]) -> Vif:

@@ -1,9 +1,10 @@
-"""The three native forms by the names that virsh gives them."""
+"""The three native forms by the names that virsh gives them, from text to text and from value to value."""
 
 from __future__ import annotations
 
-from virtctl.errors import InvalidArgument, UnsupportedConfig
-from virtctl.schema.node import Node
+from virtctl.errors import InvalidArgument, UnsupportedConfig, VirtctlError
+from virtctl.schema.node import Node, to_text
+from virtctl.xen.config import read_config
 from virtctl.xen.from_sexpr import NEWEST, from_sexpr
 from virtctl.xen.from_xl import from_xl
 from virtctl.xen.from_xm import from_xm
@@ -36,6 +37,19 @@ def to_native(name: str, domain: Node, xend_version: int = NEWEST, notes: list[s
     return to_xm(domain, notes) if name == "xen-xm" else to_xl(domain, notes)
 
 
+def from_format(name: str, text: str, xend_version: int = NEWEST, notes: list[str] | None = None) -> str:
+    """The text of the domain document of a native configuration."""
+    return to_text(from_native(name, text, xend_version, notes))
+
+
+def to_format(name: str, xml: str | bytes, xend_version: int = NEWEST, notes: list[str] | None = None) -> str:
+    """The native configuration of the text of a domain document."""
+    from virtctl.schema.xmlio import read
+
+    _checked(name, xend_version)
+    return to_native(name, read(xml), xend_version, notes)
+
+
 def guess_format(text: str) -> str:
     """Which form a text is of: an s-expression begins with a parenthesis, xl has words that xm never had."""
     start = next((line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
@@ -47,15 +61,15 @@ def guess_format(text: str) -> str:
 
 
 def _reads_as_xl(text: str) -> bool:
-    from virtctl.errors import VirtctlError
-    from virtctl.xen.config import read_config
-
     try:
         values = read_config(text, "xl")
     except VirtctlError:
         return False
     if any(name in values for name in ("type", "usbctrl", "usbdev", "channel", "vnuma", "cmdline", "spice", "nestedhvm",
                                        "max_grant_frames", "max_event_channels", "bios", "device_model_args")):
+        return True
+    if values.get("builder") == "hvm" and "kernel" not in values:
+        # xm starts an emulated machine by naming its loader as the kernel.
         return True
     disks = values.get("disk")
     first = [disk for disk in disks if isinstance(disk, str)] if isinstance(disks, list) else []
