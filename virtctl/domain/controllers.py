@@ -69,7 +69,7 @@ def assign_indexes(domain: Domain) -> None:
 
 
 def _companion_index(domain: Domain, cont: Controller) -> int | None:
-    """The parts of an ICH9 USB 2 controller share an index: the last one that is still incomplete."""
+    """A companion shares the index of the controller before it, the parts of one ICH9 USB 2 controller do too."""
     if cont.type != "usb" or not (cont.model or "").startswith("ich9-"):
         return None
     mine = [other for other in controllers(domain, "usb")

@@ -11,7 +11,7 @@ from virtctl.domain.devices.address import PciAddress
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.video import Video
 from virtctl.domain.domain import Domain
-from virtctl.errors import XmlError
+from virtctl.errors import InternalError
 
 
 def reserve_chipset(domain: Domain, buses: Buses, board: Board) -> None:
@@ -40,7 +40,7 @@ def _pin(cont: Controller, slot: int, function: int, refusal: str) -> None:
     if not is_present(cont):
         cont.address = PciAddress(slot=slot, function=function)
     elif isinstance(cont.address, PciAddress) and cont.address.place != (0, 0, slot, function):
-        raise XmlError(refusal)
+        raise InternalError(refusal)
 
 
 def _reserve_ich9(domain: Domain, buses: Buses, board: Board) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from virtctl.domain.addresses.topology import tagged
 from virtctl.domain.addresses.wants import text
-from virtctl.domain.controllers import controllers
 from virtctl.domain.devices.address import DriveAddress
 from virtctl.domain.devices.device import Device
 from virtctl.domain.domain import Domain
@@ -73,23 +74,33 @@ def _used_by_hostdev(domain: Domain, address: DriveAddress) -> bool:
 
 
 def assign_scsi_hostdevs(domain: Domain, host: Host) -> None:
-    """Gives SCSI host devices the first free unit of the SCSI controllers."""
+    """Gives SCSI host devices the first free unit of the lowest controller that has one."""
     for device in tagged(domain, "hostdev"):
-        if text(device, "type") == "scsi" and device.address is None:
+        if text(device, "type") != "scsi":
+            continue
+        if device.address is None:
             device.address = _next_scsi(domain)
+        elif isinstance(device.address, DriveAddress):
+            _check_scsi_place(domain, device, device.address)
 
 
 def _next_scsi(domain: Domain) -> DriveAddress:
-    found = controllers(domain, "scsi")
-    for cont in found:
-        for unit in range(SCSI_UNITS):
-            address = DriveAddress(controller=cont.index or 0, unit=unit)
-            if not _scsi_used(domain, address):
-                return address
-    return DriveAddress(controller=1 + max((cont.index or 0 for cont in found), default=-1))
+    taken = {_key(one.address) for one in _scsi_devices(domain) if isinstance(one.address, DriveAddress)}
+    return next(address for address in (DriveAddress(controller=number // SCSI_UNITS, unit=number % SCSI_UNITS)
+                                        for number in count()) if _key(address) not in taken)
 
 
-def _scsi_used(domain: Domain, address: DriveAddress) -> bool:
-    disks = (disk for disk in tagged(domain, "disk") if text(disk, "bus") == "scsi")
-    return _used_by_hostdev(domain, address) or any(
-        isinstance(disk.address, DriveAddress) and _key(disk.address) == _key(address) for disk in disks)
+def _scsi_devices(domain: Domain) -> list[Device]:
+    return [one for one in tagged(domain, "disk") if text(one, "bus") == "scsi"] + [
+        one for one in tagged(domain, "hostdev") if text(one, "type") == "scsi"]
+
+
+def _check_scsi_place(domain: Domain, device: Device, address: DriveAddress) -> None:
+    for other in _scsi_devices(domain):
+        if other is device or not isinstance(other.address, DriveAddress) or _key(other.address) != _key(address):
+            continue
+        place = (f"SCSI host address controller='{address.controller}' bus='{address.bus}' "
+                 f"target='{address.target}' unit='{address.unit}' in use by")
+        if other.tag == "disk":
+            raise XmlError(f"{place} a SCSI disk")
+        raise UnsupportedConfig(f"{place} another SCSI host device")

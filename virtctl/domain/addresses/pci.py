@@ -62,7 +62,8 @@ def _collect(buses: Buses, device: Device, board: Board) -> None:
         return
     if isinstance(device, Controller) and address.place[:3] == (0, 0, 1) and _is_piix3(device, address.function):
         return  # part of the chipset, which is reserved as a whole
-    buses.reserve(address, wants(device, board))
+    # A device that has no business on PCI takes its slot all the same; the rules refuse it later where they do.
+    buses.reserve(address, wants(device, board) or PCI)
 
 
 def _is_piix3(cont: Controller, function: int) -> bool:
@@ -93,8 +94,13 @@ def _add_needed_controllers(domain: Domain, board: Board, highest: int) -> None:
 def _unaddressed(domain: Domain, board: Board) -> Iterator[Device]:
     """The devices that need a PCI address, in the order in which libvirt serves them."""
     for device in topology.serving_order(domain):
-        if is_wanted(device) and (wants(device, board) or text(device, "model") == "usb-net"):
+        if is_wanted(device) and (wants(device, board) or _asks_anyway(device)):
             yield device
+
+
+def _asks_anyway(device: Device) -> bool:
+    """What libvirt tries to place although nothing can take it, which makes it refuse the document."""
+    return text(device, "model") == "usb-net" or text(device, "type") in ("xenbus", "isa")
 
 
 def _take(domain: Domain, buses: Buses, device: Device, board: Board, *, dry: bool = False) -> None:

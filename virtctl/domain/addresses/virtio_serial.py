@@ -26,38 +26,38 @@ class Ports:
         index, port = address.controller, address.port or 0
         if index not in self.count:
             raise XmlError(f"virtio serial controller {index} is missing")
-        if port > self.count[index]:
+        if port >= self.count[index]:
             raise XmlError(f"virtio serial controller {index} does not have port {port}")
         if port in self.used[index]:
             raise XmlError(f"virtio serial port {port} on controller {index} is already occupied")
         self.used[index].add(port)
 
-    def first_free(self, index: int, *, zero: bool) -> int | None:
+    def first_free(self, index: int) -> int | None:
         """The lowest free port of one controller; port 0 is for consoles."""
         taken = self.used[index]
-        return next((port for port in range(0 if zero else 1, self.count[index]) if port not in taken), None)
+        return next((port for port in range(1, self.count[index]) if port not in taken), None)
 
-    def take(self, device: Device, *, zero: bool) -> None:
+    def take(self, device: Device) -> None:
         """Gives the device a port: on the controller it names, or on the first that has one."""
         if isinstance(device.address, VirtioSerialAddress):
             index = device.address.controller
-            port = self.first_free(index, zero=zero) if index in self.count else None
+            port = self.first_free(index) if index in self.count else None
             if port is None:
                 raise XmlError("Unable to find a free virtio-serial port")
         else:
-            index, port = self._anywhere(zero)
+            index, port = self._anywhere()
         device.address = VirtioSerialAddress(controller=index, port=port)
         self.used[index].add(port)
 
-    def _anywhere(self, zero: bool) -> tuple[int, int]:
+    def _anywhere(self) -> tuple[int, int]:
         for index in sorted(self.count):
-            port = self.first_free(index, zero=zero)
+            port = self.first_free(index)
             if port is not None:
                 return index, port
         index = next(number for number in range(len(self.count) + 1) if number not in self.count)
         add_controller(self.domain, "virtio-serial", index)
         self.count[index], self.used[index] = DEFAULT_PORTS, set()
-        return index, 0 if zero else 1
+        return index, 1
 
 
 def assign_virtio_serial(domain: Domain) -> None:
@@ -72,4 +72,6 @@ def assign_virtio_serial(domain: Domain) -> None:
     consoles = [one for one in found if one.tag == "console" and isinstance(one.address, VirtioSerialAddress)]
     for device in consoles + [one for one in found if one.tag == "channel"]:
         if not (isinstance(device.address, VirtioSerialAddress) and device.address.port):
-            ports.take(device, zero=device.tag == "console")
+            ports.take(device)
+            if device.tag == "console" and isinstance(device.address, VirtioSerialAddress):
+                device.address.port = 0  # libvirt keeps the port free for it, and does not say which

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from virtctl.domain.addresses.connect import NOTHING, PCI, PCIE, WANTS, Connect
+from virtctl.domain.devices.address import PciAddress
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.hostdev import Hostdev
@@ -63,7 +64,10 @@ def _filesystem(device: Device, board: Board) -> int:
 
 def _interface(device: Device, board: Board) -> int:
     model = text(device, "model") or ""
-    if text(device, "type") == "hostdev" or model == "usb-net":
+    if text(device, "type") == "hostdev":
+        source = getattr(device, "source", None)
+        return board.pcie if source is not None and isinstance(source.host_address, PciAddress) else NOTHING
+    if model == "usb-net":
         return NOTHING
     if model.startswith("virtio"):
         return board.virtio(model)

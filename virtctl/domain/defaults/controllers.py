@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
+from virtctl.domain.addresses.topology import tagged
+from virtctl.domain.addresses.wants import text
 from virtctl.domain.controllers import (
     add_controller,
     all_controllers,
+    controllers,
     find_controller,
     maybe_add_controller,
     sort_controllers,
 )
 from virtctl.domain.controllers import assign_indexes as number
+from virtctl.domain.devices.address import DriveAddress
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.input import Input
 from virtctl.domain.devices.memballoon import Memballoon
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.machine import is_i440fx, is_q35, machine_of
-from virtctl.errors import XmlError
-
-__all__ = ["add_default_devices", "controller_models", "number_controllers"]
+from virtctl.errors import VirtctlError, XmlError
 
 
 def number_controllers(domain: Domain, host: Host) -> None:
-    """The controllers in libvirt's order, each with an index."""
+    """The controllers in libvirt's order, those that SCSI host devices need behind them, each with an index."""
     sort_controllers(domain)
+    check_usb(domain)
+    add_hostdev_controllers(domain)
     number(domain)
+
+
+def check_usb(domain: Domain) -> None:
+    """USB is either there or switched off, and companions need a master."""
+    found = controllers(domain, "usb")
+    if len(found) > 1 and any(cont.model == "none" for cont in found):
+        raise VirtctlError("Can't add another USB controller: USB is disabled for this domain")
+    if found and all(cont.master is not None for cont in found):
+        raise VirtctlError("No master USB controller specified")
+
+
+def add_hostdev_controllers(domain: Domain) -> None:
+    """Controllers for SCSI host devices, of the model of those that are there."""
+    wanted = [one.address.controller if isinstance(one.address, DriveAddress) else 0
+              for one in tagged(domain, "hostdev") if text(one, "type") == "scsi"]
+    model = next((cont.model for cont in controllers(domain, "scsi") if cont.index in wanted and cont.model), None)
+    for index in range(max(wanted, default=-1) + 1):
+        maybe_add_controller(domain, "scsi", index, model)
+
+
+def reject_duplicates(domain: Domain, host: Host) -> None:
+    """No two controllers of one type and index, but for the parts of a USB controller."""
+    seen: set[tuple[str, int | None]] = set()
+    for cont in all_controllers(domain):
+        if cont.type == "usb":
+            continue
+        if (cont.type, cont.index) in seen:
+            raise XmlError(f"Multiple '{cont.type}' controllers with index '{cont.index}'")
+        seen.add((cont.type, cont.index))
 
 
 def add_default_devices(domain: Domain, host: Host) -> None:

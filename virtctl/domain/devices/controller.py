@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from virtctl.domain.devices.device import Device
-from virtctl.domain.devices.virtio import virtio_options
-from virtctl.schema.element import Field
+from virtctl.domain.devices.virtio import TRANSITIONAL, virtio_options
+from virtctl.errors import UnsupportedConfig
+from virtctl.schema.element import INACTIVE, Field, Mode
+from virtctl.schema.node import Node
+from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Hex, Int, OnOff, Str, UInt
 
 TYPES = ("ide", "fdc", "scsi", "sata", "virtio-serial", "ccid", "usb", "pci", "xenbus", "isa")
@@ -16,17 +21,44 @@ SCSI_MODELS = ("auto", "buslogic", "lsilogic", "lsisas1068", "vmpvscsi", "ibmvsc
                "virtio-transitional", "virtio-non-transitional", "ncr53c90", "dc390", "am53c974")
 
 
+MODELS: dict[str, tuple[str, ...]] = {
+    "pci": PCI_MODELS, "usb": USB_MODELS, "scsi": SCSI_MODELS, "virtio-serial": TRANSITIONAL,
+    "ide": ("piix3", "piix4", "ich6"),
+}
+COMPANION_PORTS = {"ich9-uhci1": 0, "ich9-uhci2": 2, "ich9-uhci3": 4}
+_PCI_FIELDS = ("model_name", "chassis_nr", "chassis", "port", "bus_nr", "target_index", "hotplug", "node", "pcihole64",
+               "pcihole64_unit")
+_OWN = {"pci": _PCI_FIELDS, "usb": ("ports",), "virtio-serial": ("ports", "vectors"),
+        "xenbus": ("max_grant_frames", "max_event_channels")}
+_SHARED = ("type", "index", "model", "queues", "cmd_per_lun", "max_sectors", "ioeventfd", "iothread", "iommu", "ats",
+           "packed", "page_per_vq", "boot", "alias", "master", "rom", "acpi_index", "address")
+
+
+class NonNegative(Int):
+    """A number from 0 up; libvirt tells what is no number from what is below 0."""
+
+    def __init__(self) -> None:
+        super().__init__(-2**31, 2**31 - 1, reason="Expected integer value")
+        self.doc = "number from 0"
+
+    def parse(self, text: str) -> int:
+        """The number."""
+        value = super().parse(text)
+        if value < 0:
+            raise ValueError("Expected non-negative value")
+        return value
+
+
 class Controller(Device, tag="controller"):
     """A controller: a bus, and the card that drives it."""
 
-    type = Field("@type", Enum(*TYPES), required=True, doc="kind of bus")
-    index = Field("@index", Int(0, 2**31 - 1, reason="Expected non-negative value"),
-                  doc="number by which addresses name it")
+    type = Field("@type", Enum(*TYPES), default="ide", doc="kind of bus")
+    index = Field("@index", NonNegative(), doc="number by which addresses name it")
     model = Field("@model", Str(), doc="emulated card")
-    ports = Field("@ports", Int(0, 2**31 - 1), doc="number of ports (virtio-serial, usb)")
-    vectors = Field("@vectors", Int(0, 2**31 - 1), doc="number of MSI vectors (virtio-serial)")
-    max_grant_frames = Field("@maxGrantFrames", Int(0, 2**31 - 1), doc="grant frames (xenbus)")
-    max_event_channels = Field("@maxEventChannels", Int(0, 2**31 - 1), doc="interrupts (xenbus)")
+    ports = Field("@ports", NonNegative(), doc="number of ports (virtio-serial, usb)")
+    vectors = Field("@vectors", NonNegative(), doc="number of MSI vectors (virtio-serial)")
+    max_grant_frames = Field("@maxGrantFrames", NonNegative(), doc="grant frames (xenbus)")
+    max_event_channels = Field("@maxEventChannels", NonNegative(), doc="interrupts (xenbus)")
     model_name = Field("model/@name", Str(), doc="QEMU's name of the PCI bridge device")
     chassis_nr = Field("target/@chassisNr", UInt(), doc="chassis number of a pci-bridge")
     chassis = Field("target/@chassis", UInt(), doc="chassis number of a port")
@@ -46,3 +78,17 @@ class Controller(Device, tag="controller"):
 
     def __str__(self) -> str:
         return f"{self.type}{self.index}"
+
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Reads what the kind of controller uses."""
+        kind = node.attrs.get("type", "ide")
+        return super().parse(relevant(node, cls.plan, _SHARED + _OWN.get(kind, ())), mode)
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The model must be one of its kind; companions know their master's port."""
+        if self.model is not None and self.model not in MODELS.get(self.type, ()):
+            raise UnsupportedConfig(f"Unknown model type '{self.model}'")
+        if self.type == "usb" and self.master is None:
+            self.master = COMPANION_PORTS.get(self.model or "")
+        self.iothread = self.iothread or None

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from virtctl.domain.devices.address import Address
-from virtctl.schema.element import Child, Element, Field
+from virtctl.errors import UnsupportedConfig
+from virtctl.schema.element import Child, Element, Field, Mode
 from virtctl.schema.fields import Declared
+from virtctl.schema.node import Node
 from virtctl.schema.types import OnOff, Str, UInt, YesNo
 
+_USER_ALIAS = re.compile(r"ua-[A-Za-z0-9_-]*\Z")
 COMMON = ("boot", "alias", "master", "rom", "acpi_index", "address")
 
 
@@ -22,6 +27,15 @@ class Alias(Element, tag="alias"):
 
     name = Field("@name", Str())
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Only a user's own name survives in a definition."""
+        if not mode.live and not _USER_ALIAS.match(self.name or ""):
+            self.name = None
+
+    def visible(self, mode: Mode) -> bool:
+        """What was chosen for a running guest is not written into a definition."""
+        return bool(self.name) and (mode.live or (self.name or "").startswith("ua-"))
+
 
 class Rom(Element, tag="rom"):
     """The option ROM that the guest sees."""
@@ -29,6 +43,15 @@ class Rom(Element, tag="rom"):
     enabled = Field("@enabled", YesNo())
     bar = Field("@bar", OnOff(), qemu=None)
     file = Field("@file", Str())
+
+    def visible(self, mode: Mode) -> bool:
+        """An empty one is not written."""
+        return self.enabled is not None or self.bar is not None or self.file is not None
+
+    def check(self) -> None:
+        """A ROM that is off has nothing to tune."""
+        if self.enabled is False and (self.bar is not None or self.file is not None):
+            raise UnsupportedConfig("ROM tuning is not supported when ROM is disabled")
 
 
 class Device(Element):

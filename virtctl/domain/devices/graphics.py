@@ -100,7 +100,7 @@ class Graphics(Device, tag="graphics"):
     power_control = Field("@powerControl", YesNo(), doc="whether clients may shut the guest down (vnc)")
     passwd = Field("@passwd", Str(), secret=True, doc="password")
     passwd_valid_to = Field("@passwdValidTo", Str(), secret=True, doc="end of the password's life, UTC")
-    connected = Field("@connected", Str(), doc="what becomes of clients when the password changes: " + ", ".join(CONNECTED))
+    connected = Field("@connected", Str(), doc="clients when the password changes: keep, disconnect or fail")
     listens = Children("listen", Listen, doc="where the server listens")
     channels = Children("channel", GraphicsChannel, doc="security of single channels (spice)")
     image = Field("image/@compression", Enum("auto_glz", "auto_lz", "quic", "glz", "lz", "off"),

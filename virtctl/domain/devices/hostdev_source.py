@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from virtctl.schema.element import Child, Children, Element, Field
+import re
+from typing import Self
+
+from virtctl.domain.devices.secret import Auth
+from virtctl.errors import InternalError, InvalidArgument, UnsupportedConfig, XmlError
+from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode
+from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, Hex, Int, Str, UInt, Uuid
+
+_WWPN = re.compile(r"naa\.[0-9a-fA-F]{16}\Z")
 
 
 class LooseInt(Int):
@@ -17,33 +25,62 @@ class LooseInt(Int):
     def parse(self, text: str) -> int:
         """The number."""
         text = text.strip()
-        return int(text, 8) if text.isdigit() and text[0] == "0" and len(text) > 1 else super().parse(text)
+        return int(text, 8) if re.fullmatch("0[0-7]+", text) else super().parse(text)
 
 
 class LooseHex(LooseInt):
     """The same, written in hexadecimal."""
 
-    def __init__(self, digits: int) -> None:
-        super().__init__(16**digits - 1)
-        self.digits = digits
-
     def format(self, value: int) -> str:
-        """`0x` and the digits."""
-        return f"0x{value:0{self.digits}x}"
+        """`0x` and four digits."""
+        return f"0x{value:04x}"
+
+
+def need(node: Node, *paths: str) -> None:
+    """Refuses a document that lacks one of the attributes `element/@name` where the element is there."""
+    for path in paths:
+        tag, _, attribute = path.partition("/@")
+        found = node.find(tag)
+        if found is not None and attribute not in found.attrs:
+            raise XmlError(f"Missing required attribute '{attribute}' in element '{tag}'")
 
 
 class UsbSource(Element, tag="source"):
     """A USB device of the host."""
 
-    startup_policy = Field("@startupPolicy", Enum("default", "mandatory", "requisite", "optional"),
+    startup_policy = Field("@startupPolicy", Enum("mandatory", "requisite", "optional"),
                            doc="what happens when the device is missing")
-    guest_reset = Field("@guestReset", Enum("default", "off", "uninitialized", "on"),
-                        doc="what a reset by the guest does")
-    vendor = Field("vendor/@id", LooseHex(4), doc="USB vendor id")
-    product = Field("product/@id", LooseHex(4), doc="USB product id")
+    guest_reset = Field("@guestReset", Enum("off", "uninitialized", "on"), doc="what a reset by the guest does")
+    vendor = Field("vendor/@id", LooseHex(), doc="USB vendor id")
+    product = Field("product/@id", LooseHex(), doc="USB product id")
     bus = Field("address/@bus", LooseInt(), doc="host's bus number")
     device = Field("address/@device", LooseInt(), doc="device number on the host's bus")
     port = Field("address/@port", Str(), doc="port path on the host's bus")
+
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Reads it; a half of a pair is refused."""
+        need(node, "vendor/@id", "product/@id", "address/@bus", "address/@device")
+        return super().parse(node, mode)
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Vendor and product go together."""
+        if self.vendor == 0:
+            raise XmlError("Invalid value for attribute 'id' in element 'vendor': Zero is not permitted")
+        if self.vendor is not None and self.product is None:
+            raise InternalError("missing product")
+        if self.product is not None and self.vendor is None:
+            raise InternalError("missing vendor")
+
+    def visible(self, mode: Mode) -> bool:
+        """A source that says nothing is not written."""
+        node = self.to_node(mode)
+        return bool(node.attrs or node.children)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two sources the same device."""
+        return ("at", self.bus, self.device) if self.bus and self.device else ("id", self.vendor, self.product)
 
 
 class PciSource(Element, tag="source"):
@@ -58,6 +95,16 @@ class PciSource(Element, tag="source"):
     zpci_uid = Field("address/zpci/@uid", Hex(4))
     zpci_fid = Field("address/zpci/@fid", Hex(8))
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The address must be one that hardware can have."""
+        check_pci_range(self.domain, self.bus, self.slot, self.function)
+        self.type = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two sources the same device."""
+        return self.domain, self.bus, self.slot, self.function
+
     def __str__(self) -> str:
         return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function:x}"
 
@@ -70,42 +117,117 @@ class IscsiHost(Element, tag="host"):
     transport = Field("@transport", Enum("tcp", "unix", "rdma"), doc="transport")
     socket = Field("@socket", Str(), doc="UNIX socket")
 
-
-class IscsiAuth(Element, tag="auth"):
-    """How to log in to the iSCSI target."""
-
-    username = Field("@username", Str(), doc="user name")
-    secret_type = Field("secret/@type", Str(), doc="kind of secret")
-    secret_uuid = Field("secret/@uuid", Uuid(), doc="secret, by uuid")
-    secret_usage = Field("secret/@usage", Str(), doc="secret, by usage")
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A name, or a socket where the transport is one."""
+        if self.transport == "unix" and self.socket is None:
+            raise XmlError("missing socket for unix transport")
+        if self.transport != "unix" and self.socket is not None:
+            raise XmlError("transport 'tcp' does not support socket attribute")
+        if self.transport != "unix" and self.name is None:
+            raise XmlError("missing name for host")
+        if self.port is not None and self.port.isdigit() and int(self.port) > 65535:
+            raise InvalidArgument(f"port '{self.port}' out of range")
+        if self.transport == "tcp":
+            self.transport = None
 
 
 class ScsiSource(Element, tag="source"):
     """A SCSI unit: behind a host adapter, or of an iSCSI target."""
 
-    protocol = Field("@protocol", Enum("adapter", "iscsi"), doc="iscsi, or a host adapter")
+    protocol = Field("@protocol", Str(), doc="iscsi; a host adapter by default")
     name = Field("@name", Str(), doc="IQN and unit of the iSCSI target")
-    hosts = Children("host", IscsiHost, doc="portals")
-    auth = Child("auth", IscsiAuth, doc="log in")
+    hosts = Children("host", IscsiHost, doc="portal")
+    auth = Child("auth", Auth, doc="log in")
     initiator = Field("initiator/iqn/@name", Str(), doc="IQN of the initiator")
     adapter = Field("adapter/@name", Str(), doc="host adapter, such as scsi_host0")
-    type = Field("address/@type", Str())
     bus = Field("address/@bus", UInt(), doc="bus on the adapter")
     target = Field("address/@target", UInt(), doc="target on the bus")
     unit = Field("address/@unit", UInt(2**64 - 1), doc="unit of the target")
+
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Reads it; the address must be whole."""
+        protocol = node.attrs.get("protocol")
+        if protocol not in (None, "adapter", "iscsi"):
+            raise UnsupportedConfig(f"Unknown SCSI subsystem protocol '{protocol}'")
+        if protocol != "iscsi":
+            need(node, "address/@bus", "address/@target", "address/@unit")
+            for address in node.all("address"):
+                address.attrs.pop("type", None)
+        return super().parse(node, mode)
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A host adapter needs its place, iSCSI its path and portal."""
+        if self.protocol == "iscsi":
+            self._check_iscsi()
+            return
+        self.protocol = None
+        if self.bus is None:
+            raise XmlError("'address' must be specified for scsi hostdev source")
+        if self.adapter is None:
+            raise XmlError("'adapter' name must be specified for scsi hostdev source")
+
+    def _check_iscsi(self) -> None:
+        if self.name is None:
+            raise XmlError("missing iSCSI hostdev source path name")
+        if not self.hosts:
+            raise XmlError("missing the host address for the iSCSI hostdev")
+        if len(self.hosts) > 1:
+            raise XmlError("only one source host address may be specified for the iSCSI hostdev")
+        secret = self.auth.secret if self.auth else None
+        if secret is not None and secret.type != "iscsi":
+            raise InternalError(f"hostdev invalid secret type '{secret.type}'")
+        if "/" not in self.name:
+            self.name += "/0"
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two sources the same unit."""
+        if self.protocol == "iscsi":
+            return "iscsi", self.name, self.hosts[0].name, self.hosts[0].port
+        return self.adapter, self.bus, self.target, self.unit
 
 
 class ScsiHostSource(Element, tag="source"):
     """A vhost-scsi target."""
 
-    protocol = Field("@protocol", Enum("none", "vhost"), doc="vhost")
-    wwpn = Field("@wwpn", Str(), doc="naa.XXXXXXXXXXXXXXXX")
+    protocol = Field("@protocol", Str(), doc="vhost")
+    wwpn = Field("@wwpn", Str(), doc="naa. and 16 hexadecimal digits")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Only vhost, with its name."""
+        if self.protocol is None:
+            raise XmlError("Missing scsi_host subsystem protocol")
+        if self.protocol != "vhost":
+            raise UnsupportedConfig(f"Unknown scsi_host subsystem protocol '{self.protocol}'")
+        if self.wwpn is None:
+            raise XmlError("missing vhost-scsi hostdev source wwpn")
+        if not _WWPN.match(self.wwpn):
+            raise XmlError("malformed 'wwpn' value")
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two sources the same target."""
+        return (self.wwpn,)
 
 
 class MdevSource(Element, tag="source"):
     """A mediated device."""
 
-    uuid = Field("address/@uuid", Uuid(), doc="uuid of the mediated device")
+    uuid = Field("address/@uuid", Uuid(), doc="uuid of the mediated device",
+                 refused=(InternalError, "Cannot parse uuid attribute of element <address>"))
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """There must be a uuid."""
+        if node.find("address") is None:
+            raise UnsupportedConfig("Missing <address> element")
+        if self.uuid is None:
+            raise UnsupportedConfig("Missing 'uuid' attribute for element <address>")
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two sources the same device."""
+        return (self.uuid,)
 
 
 class CapsSource(Element, tag="source"):
@@ -116,3 +238,13 @@ class CapsSource(Element, tag="source"):
     interface = Field("interface", Str(), doc="network interface")
 
 
+def check_pci_range(domain: int, bus: int, slot: int, function: int) -> None:
+    """Refuses numbers that no PCI address has."""
+    if domain > 0xFFFF:
+        raise XmlError(f"Invalid PCI address domain='{domain:#x}', must be <= 0xFFFF")
+    if bus > 0xFF:
+        raise XmlError(f"Invalid PCI address bus='{bus:#x}', must be <= 0xFF")
+    if slot > 0x1F:
+        raise XmlError(f"Invalid PCI address slot='{slot:#x}', must be <= 0x1F")
+    if function > 7:
+        raise XmlError(f"Invalid PCI address function={function:#x}, must be <= 7")

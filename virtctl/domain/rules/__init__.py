@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.domain.rules import chardevs, disks, filesystems, graphics, interfaces
+from virtctl.domain.rules import chardevs, controllers, disks, filesystems, graphics, hostdevs, interfaces
 
 Rule = Callable[[Domain, Host], None]
 RULES: list[Rule] = [
@@ -16,6 +16,8 @@ RULES: list[Rule] = [
     chardevs.chardevs,
     graphics.check_graphics,
     graphics.check_videos,
+    controllers.check_controllers,
+    hostdevs.check_hostdevs,
 ]
 
 
