@@ -17,14 +17,15 @@ MAY_IMPORT = {
     "errors": set(),
     "argv": {"errors"},
     "paths": set(),
+    "values": set(),
     "schema": {"argv", "errors"},
     "domain": {"schema", "argv", "errors"},
     "state": {"domain", "schema", "argv", "errors", "paths"},
     "storage": {"state", "domain", "schema", "argv", "errors", "paths"},
     "network": {"state", "domain", "schema", "argv", "errors", "paths"},
     "xen": {"domain", "schema", "argv", "errors"},
-    "qemu": {"storage", "network", "state", "domain", "schema", "argv", "errors", "paths"},
-    "drivers": {"qemu", "storage", "network", "xen", "state", "domain", "schema", "argv", "errors", "paths"},
+    "qemu": {"storage", "network", "state", "domain", "schema", "argv", "errors", "paths", "values"},
+    "drivers": {"values", "qemu", "storage", "network", "xen", "state", "domain", "schema", "argv", "errors", "paths"},
     "render": {"argv", "errors"},
 }
 EVERYTHING = {"cli", "__main__", "__init__"}
