@@ -7,6 +7,7 @@ monitor: that it is missing while the disk still has its old image is how it sho
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -45,6 +46,7 @@ class Job(NamedTuple):
     base: str | None = None
     delete: bool = False
     ready: bool = False
+    aborting: bool = False
 
     def facts(self) -> dict[str, Any]:
         """The form that is kept in records."""
@@ -163,6 +165,8 @@ def _settle_copy(guest: Guest, ours: Job, now: str | None) -> None:
         adopt_image(guest, ours)
         return
     clear_job(guest, ours)
+    if ours.aborting:
+        return
     reason = _why(ours)
     raise OperationFailed(f"{_WORDS[ours.kind].lower()} of disk '{ours.target}' to '{ours.new.path}' failed{reason}; "
                           f"the disk still uses '{ours.old.path}'")
@@ -170,7 +174,6 @@ def _settle_copy(guest: Guest, ours: Job, now: str | None) -> None:
 
 def _why(ours: Job) -> str:
     """QEMU does not say why a copy failed; a full disk is what it mostly is."""
-    import os
 
     with suppress(OSError):
         place = os.statvfs(ours.new.path)
@@ -215,6 +218,8 @@ def abort(context: Context, target: Target, disk: str, *, asynchronous: bool = F
             settle(guest, ours)
             return
         if asynchronous:
+            if ours is not None:
+                remember(guest, ours._replace(aborting=True))
             return
         await_end(guest, drive)
         if ours is not None:
@@ -222,9 +227,8 @@ def abort(context: Context, target: Target, disk: str, *, asynchronous: bool = F
 
 
 def _aborted(guest: Guest, ours: Job) -> None:
-    """A job may have come to its own end while it was being cancelled."""
-    with suppress(OperationFailed):
-        settle(guest, ours)
+    """A job may have come to its own end while it was being cancelled: QEMU is asked."""
+    settle(guest, ours._replace(aborting=True))
 
 
 def await_end(guest: Guest, drive: str, deadline: float = ABORT_DEADLINE) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,14 @@ class Guest:
     def folder(self) -> Path:
         """QEMU's working folder."""
         return statuses.folder(self.context.paths, self.status.uuid)
+
+    def reach(self, name: str) -> str:
+        """The name by which QEMU reaches a file of its folder: short, unless the folder was wiped and made anew."""
+        try:
+            same = os.path.samestat(os.stat(f"/proc/{self.status.pid}/cwd"), self.folder.stat())  # noqa: PTH116 - of /proc
+        except OSError:
+            same = False
+        return name if same else str(self.folder / name)
 
     def monitor(self, deadline: float = 3.0) -> Monitor:
         """The human monitor, for a `with` block. Raises MonitorTimeout, MonitorGone."""
@@ -73,7 +82,11 @@ class Guest:
         """Replaces the live document; the caller holds the domain's lock."""
         from virtctl.domain.domain import write_domain
         from virtctl.schema.element import Mode
+
+        self.write_live_text(write_domain(domain, Mode(live=True, secure=True)))
+
+    def write_live_text(self, text: str) -> None:
+        """The same for a document that is written out already."""
         from virtctl.state.atomic import write_file
 
-        text = write_domain(domain, Mode(live=True, secure=True))
         write_file(self.folder / LIVE_FILE, text.encode(), sync=False)

@@ -46,6 +46,10 @@ class Record(NamedTuple):
         """Removes the record: the operation is complete, or was undone."""
         remove_file(self.path)
 
+    def advance(self, phase: str) -> None:
+        """Records, durably, that whoever recovers this operation has brought it to a phase; it stays interrupted."""
+        _write(self._replace(phase=phase, pid=0, start_time=0))
+
 
 class Operation:
     """An operation of this process. Leaving its `with` block by an error keeps the record, for `recover`."""
