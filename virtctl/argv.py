@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Value = str | int | bool | None
 
@@ -21,8 +21,7 @@ def text(value: Value) -> str:
     return escape(str(value))
 
 
-@dataclass(frozen=True)
-class Opt:
+class Opt(NamedTuple):
     """One command line option. `value` is the finished text after the option's name, or None for a bare flag."""
 
     name: str

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """The four roots of one connection, and every folder and file below them that the project names.
 
     `config` survives everything, `lib` survives a reboot, `run` does not, `log` is for people.
