@@ -38,7 +38,8 @@ class Group(Element):
     def written(self, node: Node, mode: Mode) -> None:
         """A group without switches is still written in two lines, as libvirt writes it."""
         if not node.children:
-            node.raw = "\n    "
+            mode_text = "".join(f" {key}='{value}'" for key, value in node.attrs.items())
+            node.raw = f"<{node.tag}{mode_text}>\n    </{node.tag}>"
 
 
 class Hyperv(Group, tag="hyperv"):

@@ -36,7 +36,9 @@ class Host(NamedTuple):
     cpu_count: int = 2
     page_size: int = 4096
     kvm: bool = True
+    cpu_limits: tuple[tuple[str, int], ...] = ()  # processors at most, by machine
     security_model: str = "none"
+    nvram_dir: str = "/var/lib/libvirt/qemu/nvram"
     runs: Callable[[str], bool] = lambda path: os.access(path, os.X_OK)  # whether a program is there
 
     def emulator(self, arch: str) -> str | None:
@@ -52,6 +54,10 @@ class Host(NamedTuple):
             return None
         named = emulator.rpartition("/")[2].removeprefix("qemu-system-")
         return ("i686",) if named == "i386" else (named,) if named == "aarch64" else ("x86_64", "i686")
+
+    def max_cpus(self, machine: str) -> int | None:
+        """How many processors a machine type takes at most, None where QEMU did not say."""
+        return dict(self.cpu_limits).get(machine, 288 if machine.startswith("pc-q35") else 255)
 
     def default_cpu(self, emulator: str | None) -> str | None:
         """The processor model that a QEMU program emulates by default."""

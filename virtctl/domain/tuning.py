@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtctl.domain.resctrl import CacheTune, MemoryTune
 from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema.element import Children, Element, Field, Mode
 from virtctl.schema.fields import Declared
@@ -137,54 +138,6 @@ class IoThreadSched(Scheduler, tag="iothreadsched"):
 
 class EmulatorSched(Scheduler, tag="emulatorsched"):
     """Scheduling of QEMU's own threads."""
-
-
-class CacheAllocation(Element, tag="cache"):
-    """A part of a host cache."""
-
-    id = Field("@id", UInt(), required=True, doc="number of the cache")
-    level = Field("@level", UInt(), required=True, doc="level of the cache")
-    type = Field("@type", Enum("both", "code", "data"), required=True, doc="what it caches")
-    size = Field("@size", UInt(2**64 - 1), required=True, doc="size")
-    unit = Field("@unit", Str(), doc="unit of the size")
-
-
-class CacheMonitor(Element, tag="monitor"):
-    """A counter of cache use."""
-
-    level = Field("@level", UInt(), required=True, doc="level of the cache")
-    vcpus = Field("@vcpus", CpuSet(), required=True, doc="processors counted")
-
-
-class CacheTune(Element, tag="cachetune"):
-    """Host caches held for processors."""
-
-    vcpus = Field("@vcpus", CpuSet(), required=True, doc="processors")
-    id = Field("@id", Str(), live=True, doc="name of the group")
-    caches = Children("cache", CacheAllocation, doc="parts of caches")
-    monitors = Children("monitor", CacheMonitor, doc="counters")
-
-
-class BandwidthNode(Element, tag="node"):
-    """Memory bandwidth of one host node."""
-
-    id = Field("@id", UInt(), required=True, doc="host node")
-    bandwidth = Field("@bandwidth", UInt(), required=True, doc="percent")
-
-
-class BandwidthMonitor(Element, tag="monitor"):
-    """A counter of memory bandwidth."""
-
-    vcpus = Field("@vcpus", CpuSet(), required=True, doc="processors counted")
-
-
-class MemoryTune(Element, tag="memorytune"):
-    """Memory bandwidth held for processors."""
-
-    vcpus = Field("@vcpus", CpuSet(), required=True, doc="processors")
-    id = Field("@id", Str(), live=True, doc="name of the group")
-    nodes = Children("node", BandwidthNode, doc="host nodes")
-    monitors = Children("monitor", BandwidthMonitor, doc="counters")
 
 
 BANDWIDTHS = ("period", "quota", "global_period", "global_quota", "emulator_period", "emulator_quota",

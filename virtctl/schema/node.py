@@ -20,7 +20,7 @@ def escape(value: str) -> str:
 
 
 class Node:
-    """One element. `raw` holds finished inner XML (metadata) that is written as it stands, line by line."""
+    """One element. `raw` is the whole element as finished XML (metadata), written as it stands."""
 
     __slots__ = ("attrs", "children", "line", "raw", "tag", "text")
 
@@ -87,7 +87,7 @@ def _open_tag(node: Node) -> str:
 def _lines(node: Node, indent: str, out: list[str]) -> None:
     head = indent + _open_tag(node)
     if node.raw is not None:
-        out.append(f"{head}>{node.raw}</{node.tag}>")
+        out.append(indent + node.raw)
     elif node.children:
         out.append(head + ">")
         deeper = indent + "  "

@@ -64,7 +64,7 @@ def read_element(data: bytes | str, what: str = "(domain_definition)") -> _Eleme
     _guard(data, what)
     _depth_guard(data, what)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
-                             remove_comments=False, remove_pis=True)
+                             remove_blank_text=True, strip_cdata=False)
     try:
         return etree.fromstring(data.strip(), parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -86,7 +86,7 @@ def _convert(element: _Element, verbatim: frozenset[str]) -> Node:
     node.line = element.sourceline if isinstance(element.sourceline, int) else 0
     node.attrs = {_name(key): str(value) for key, value in element.attrib.items()}
     if node.tag in verbatim:
-        node.raw = inner_xml(element)
+        node.raw = _metadata(element)
         return node
     text = element.text or ""
     for child in element:
@@ -98,21 +98,35 @@ def _convert(element: _Element, verbatim: frozenset[str]) -> Node:
     return node
 
 
-def inner_xml(element: _Element) -> str:
-    """What stands between an element's tags, with the name spaces that it uses declared where they are used."""
+def _metadata(element: _Element) -> str:
+    """`<metadata>` as libvirt keeps it: one element of each name space, indented for its place; empty without any."""
+    from copy import deepcopy
+
     from lxml import etree
 
-    parts = [element.text or ""]
-    for child in element:
-        parts.append(etree.tostring(child, encoding="unicode", with_tail=True))
-    return "".join(parts)
+    wrapper = etree.Element("domain")
+    copy = deepcopy(element)
+    wrapper.append(copy)
+    copy.tail = copy.text = None
+    spaces: set[str | None] = {None}
+    for child in list(copy):
+        space = etree.QName(child.tag).namespace if isinstance(child.tag, str) else None
+        child.tail = None
+        if space in spaces:
+            copy.remove(child)
+        spaces.add(space)
+    if len(copy) == 0:
+        return ""
+    etree.cleanup_namespaces(wrapper)
+    text = etree.tostring(wrapper, encoding="unicode", pretty_print=True)
+    return text[text.index("<metadata"):text.rindex("</metadata>")] + "</metadata>"
 
 
 VERBATIM = frozenset({"metadata"})
 
 
 def read(data: bytes | str, what: str = "(domain_definition)", verbatim: frozenset[str] = VERBATIM) -> Node:
-    """The document as a Node; elements whose tag is in `verbatim` keep their inside as raw text."""
+    """The document as a Node; elements whose tag is in `verbatim` are kept as raw text."""
     return _convert(read_element(data, what), verbatim)
 
 

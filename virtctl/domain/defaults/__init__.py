@@ -21,6 +21,7 @@ from virtctl.domain.defaults import (
 )
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
+from virtctl.domain.rules import boot
 
 Step = Callable[[Domain, Host], None]
 STEPS: list[Step] = [
@@ -46,6 +47,7 @@ STEPS: list[Step] = [
     audio.backend,
     memory.memory,
     basics.boot_order,
+    boot.one_order,
     chardevs.pair_console,
     chardevs.complete_chardevs,
     interfaces.complete_interfaces,
@@ -57,6 +59,7 @@ STEPS: list[Step] = [
     implicit_controllers.add_implicit_controllers,
     video.add_implicit_video,
     controllers.controller_models,
+    controllers.drop_unread,
     assign_addresses,
     chardevs.mirror_console,
 ]

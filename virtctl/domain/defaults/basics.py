@@ -79,7 +79,7 @@ def life_cycle(domain: Domain, host: Host) -> None:
 def boot_order(domain: Domain, host: Host) -> None:
     """Without any word on booting, the first hard disk."""
     os = _os(domain)
-    if os.boots or os.kernel:
+    if os.boots:
         return
     if not any(device.boot is not None for device in _devices(domain)):
         os.boots = [Boot(dev="hd")]

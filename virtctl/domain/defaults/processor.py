@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from virtctl.domain import resctrl
 from virtctl.domain.cpu import Cpu, CpuModel
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.memory import NumaTune
 from virtctl.domain.tuning import CpuTune, IoThread, IoThreadSched, Scheduler, VcpuSched, VcpuState
 from virtctl.errors import InternalError, UnsupportedConfig, XmlDetail, XmlError
-
 
 
 def vcpus(domain: Domain, host: Host) -> None:
@@ -100,6 +100,9 @@ def tuning(domain: Domain, host: Host) -> None:
         if pin.iothread not in numbers:
             raise UnsupportedConfig(f"Cannot find 'iothread' : {pin.iothread}")
     tune.iothread_pins.sort(key=lambda pin: numbers.index(pin.iothread))
+    tune.cache_tunes = resctrl.complete(tune.cache_tunes, count)
+    tune.memory_tunes = resctrl.complete(tune.memory_tunes, count)
+    resctrl.check_overlap(tune.cache_tunes, tune.memory_tunes)
     _split_vcpu_scheds(tune, count)
     _split_iothread_scheds(tune, numbers)
 

@@ -6,10 +6,30 @@ from collections.abc import Callable
 
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.domain.rules import chardevs, controllers, disks, filesystems, graphics, hostdevs, interfaces
+from virtctl.domain.rules import (
+    boot,
+    chardevs,
+    controllers,
+    disks,
+    filesystems,
+    general,
+    graphics,
+    hostdevs,
+    interfaces,
+)
 
 Rule = Callable[[Domain, Host], None]
 RULES: list[Rule] = [
+    general.words,
+    boot.needs,
+    general.life_cycle,
+    general.processors,
+    general.features,
+    general.timers,
+    general.identity,
+    general.resource_control,
+    boot.serial_output,
+    boot.selection,
     disks.disks,
     filesystems.filesystems,
     interfaces.interfaces,

@@ -1,0 +1,114 @@
+"""Rules about the whole guest: life cycle, processors, topology, features that the machine cannot have."""
+
+from __future__ import annotations
+
+from virtctl.domain.defaults.numa import cells_of
+from virtctl.domain.domain import Domain
+from virtctl.domain.host import Host
+from virtctl.domain.machine import is_q35, machine_of
+from virtctl.domain.tuning import check_pool
+from virtctl.errors import InternalError, UnsupportedConfig, XmlDetail, XmlError
+
+
+def words(domain: Domain, host: Host) -> None:
+    """The title is one line; a boot loader of the host is Xen's."""
+    if domain.title and "\n" in domain.title:
+        raise XmlError("Domain title can't contain newlines")
+    if domain.bootloader or domain.bootloader_args:
+        raise UnsupportedConfig("bootloader is not supported by QEMU")
+
+
+def life_cycle(domain: Domain, host: Host) -> None:
+    """What QEMU can do after a power off, a reboot or a crash."""
+    for event, action in (("poweroff", domain.on_poweroff), ("reboot", domain.on_reboot)):
+        if action and action.startswith("coredump-"):
+            raise UnsupportedConfig(f"Lifecycle event '{event}' doesn't support '{action}' action")
+    actions = (domain.on_poweroff, domain.on_reboot, domain.on_crash)
+    if "rename-restart" in actions:
+        raise UnsupportedConfig("qemu driver doesn't support the 'rename-restart' action for "
+                                "'on_reboot'/'on_poweroff'/'on_crash'")
+    if "preserve" in actions[:2]:
+        raise UnsupportedConfig("qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'")
+    if actions[:2] == ("restart", "destroy"):
+        raise UnsupportedConfig("qemu driver doesn't support 'onReboot' set to 'destroy and 'onPoweroff' set to "
+                                "'reboot'")
+
+
+def processors(domain: Domain, host: Host) -> None:
+    """Their number, the order in which they come, and how they are arranged."""
+    _check_states(domain)
+    count = domain.vcpu or 1
+    topology = domain.cpu.topology if domain.cpu else None
+    if topology is not None and topology.processors != count:
+        raise UnsupportedConfig("CPU topology doesn't match maximum vcpu count")
+    _check_cells(domain, count)
+    limit = host.max_cpus(machine_of(domain))
+    if limit and count > limit:
+        raise UnsupportedConfig(f"Maximum CPUs greater than specified machine type limit {limit}")
+    check_pool(domain.default_pool_min, domain.default_pool_max)
+
+
+def _check_states(domain: Domain) -> None:
+    if domain.vcpu_current == 0 or (domain.vcpus and not domain.vcpus[0].enabled):
+        raise UnsupportedConfig("vcpu 0 can't be offline")
+    if not domain.vcpus:
+        return
+    if domain.vcpus[0].hotpluggable:
+        raise UnsupportedConfig("vcpu0 can't be hotpluggable")
+    if domain.vcpus[0].order not in (None, 1):
+        raise UnsupportedConfig("vcpu0 must be enabled first")
+    for state in domain.vcpus:
+        if not state.enabled and not state.hotpluggable:
+            raise UnsupportedConfig(f"vcpu '{state.id}' is both offline and not hotpluggable")
+
+
+def _check_cells(domain: Domain, count: int) -> None:
+    cells = cells_of(domain)
+    claimed = [number for cell in cells for number in cell.cpus or ()]
+    if len(claimed) > count:
+        raise InternalError("Number of CPUs in <numa> exceeds the <vcpu> count")
+    if claimed and max(claimed) >= count:
+        raise InternalError("CPU IDs in <numa> exceed the <vcpu> count")
+    if domain.max_memory_slots and not cells:
+        raise UnsupportedConfig("At least one numa node has to be configured when enabling memory hotplug")
+
+
+FOREIGN = ("gic", "hpt", "htm", "nested-hv", "ccf-assist", "cfpc", "sbbc", "ibs")
+
+
+def features(domain: Domain, host: Host) -> None:
+    """Features of other architectures, and of other boards."""
+    if domain.features is None:
+        return
+    written = {child.tag for child in domain.features.to_node().children}
+    machine = machine_of(domain)
+    arch = domain.os.arch if domain.os else ""
+    for name in FOREIGN:
+        if name in written:
+            raise UnsupportedConfig(f"The '{name}' feature is not supported for architecture '{arch}' or machine type "
+                                    f"'{machine}'")
+    if domain.features.tseg is not None and not is_q35(machine):
+        raise UnsupportedConfig("SMM TSEG is only supported with q35 machine type")
+
+
+def timers(domain: Domain, host: Host) -> None:
+    """A timer of another architecture."""
+    for timer in domain.clock.timers if domain.clock else ():
+        if timer.name == "armvtimer":
+            raise UnsupportedConfig(f"Configuring the 'armvtimer' timer is not supported for virtType={domain.type} "
+                                    f"arch={domain.os.arch if domain.os else ''} machine={machine_of(domain)} guests")
+
+
+def resource_control(domain: Domain, host: Host) -> None:
+    """Host caches and bandwidth are held for KVM guests only."""
+    tune = domain.cputune
+    if tune and domain.type != "kvm" and (tune.cache_tunes or tune.memory_tunes):
+        raise UnsupportedConfig("cachetune is only supported for KVM domains")
+
+
+def identity(domain: Domain, host: Host) -> None:
+    """The firmware's tables must tell the guest's own identity."""
+    for table in domain.sysinfo:
+        told = table.uuid
+        if told is not None and told != domain.uuid:
+            raise XmlDetail("UUID mismatch between <uuid> and <sysinfo>")
