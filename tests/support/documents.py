@@ -25,7 +25,7 @@ def linux_machine(name: str, image: Path, log: Path | None, kernel: tuple[Path, 
 def document(name: str, *, devices: str, boot: str = BOOT, memory: int = 32, extra: str = "") -> str:
     """A whole document; memory in MiB."""
     return (
-        f"<domain type='qemu'><name>{escape(name)}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>"
+        f"<domain type='qemu'>\n<name>{escape(name)}</name>\n<memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>"
         f"<os><type arch='x86_64' machine='pc'>hvm</type>{boot}</os>{extra}"
         f"<devices>{devices}</devices></domain>"
     )
