@@ -44,20 +44,32 @@ def complete_disks(domain: Domain, host: Host) -> None:
 def complete_disk(disk: Disk) -> None:
     """The defaults of one disk. Raises where it has no target or no image."""
     if disk.target is None:
-        raise VirtctlError(f"missing target information for device {disk.image or '(null)'}")
+        raise VirtctlError(f"missing target information for device {_what(disk)}")
     disk.bus = disk.bus or default_bus(disk)
     check_kind(disk)
     if disk.empty and disk.device in ("cdrom", "floppy"):
         _empty_drive(disk)
     if disk.device == "cdrom":
-        disk.__dict__["readonly"] = True
+        disk.readonly = True
     disk.driver_name = disk.driver_name or "qemu"
     if disk.format is None and disk.type != "volume":
         disk.format = "raw"
     if disk.type == "vhostuser" and disk.snapshot is None:
         disk.snapshot = "no"
-    if disk.encryption is not None and disk.encryption.engine is None:
-        disk.encryption.engine = "qemu"
+    if disk.readonly and disk.snapshot == "no":
+        disk.snapshot = None  # what a readonly disk does anyway
+    _complete_images(disk)
+
+
+def _what(disk: Disk) -> str:
+    if disk.type == "volume" and disk.source is not None:
+        return f"pool = '{disk.source.pool}', volume = '{disk.source.volume}'"
+    return disk.image or ""
+
+
+def _complete_images(disk: Disk) -> None:
+    if disk.encryption is not None:
+        disk.encryption.engine = disk.encryption.engine or "qemu"
     if disk.source is not None:
         complete_source(disk.source, disk.type)
     _complete_chain(disk.backing)

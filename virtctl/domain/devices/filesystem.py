@@ -8,7 +8,7 @@ from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.disk_chain import FORMATS
 from virtctl.domain.devices.virtio import TRANSITIONAL, virtio_options
 from virtctl.errors import UnsupportedConfig, XmlError
-from virtctl.schema.element import INACTIVE, Child, Element, Field, Flag, Mode
+from virtctl.schema.element import INACTIVE, Child, Dropped, Element, Field, Flag, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.relevant import relevant
@@ -79,6 +79,7 @@ class Filesystem(Device, tag="filesystem"):
                    refused=(UnsupportedConfig, "unknown driver format value '%s'"))
     wrpolicy = Field("driver/@wrpolicy", Enum("immediate"), doc="whether writes reach the disk at once (9p)")
     queue = Field("driver/@queue", UInt(2**64 - 1), doc="length of the queue (virtiofs)")
+    driver_name = Dropped("driver/@name")
     iommu, ats, packed, page_per_vq = virtio_options()
     binary = Field("binary/@path", Str(), doc="path of virtiofsd (virtiofs)")
     xattr = Field("binary/@xattr", OnOff(), doc="extended attributes (virtiofs)")

@@ -13,6 +13,7 @@ from virtctl.domain.devices.net_parts import (
     FilterRef,
     GuestOffloads,
     HostOffloads,
+    PortForward,
     Teaming,
     VirtualPort,
     Vlan,
@@ -29,6 +30,7 @@ _SLASHES = re.compile(r"//+")
 _GENERATED = re.compile(r"vnet|macvtap|macvlan")
 VIRTIO_DRIVER = ("driver_name", "txmode", "ioeventfd", "event_idx", "queues", "rx_queue_size", "tx_queue_size", "rss",
                  "rss_hash_report", "host_offloads", "guest_offloads")
+PORT_TYPES = ("network", "bridge", "direct", "hostdev")
 FILTERED = ("network", "ethernet", "bridge")
 KNOWN_MODELS = {model.lower(): model for model in (
     "netfront", "rtl8139", "virtio", "e1000", "e1000e", "virtio-transitional", "virtio-non-transitional", "usb-net",
@@ -63,6 +65,9 @@ class Interface(Device, tag="interface"):
     virtualport = Child("virtualport", VirtualPort, doc="how it is made known to a switch")
     bandwidth = Child("bandwidth", Bandwidth, doc="limits of the traffic")
     isolated = Field("port/@isolated", YesNo(), doc="whether it may only talk to ports that are not isolated")
+    ips = Children("ip", IpAddress, doc="addresses in the guest (user)")
+    routes = Children("route", Route, doc="routes in the guest (containers)")
+    port_forwards = Children("portForward", PortForward, doc="ports of the host that lead to the guest (passt)")
     script = Field("script/@path", Str(), doc="program that sets the host's end up")
     downscript = Field("downscript/@path", Str(), doc="program that takes the host's end down")
     backend_domain = Field("backenddomain/@name", Str(), doc="driver domain (xen)")
@@ -83,6 +88,7 @@ class Interface(Device, tag="interface"):
     iommu, ats, packed, page_per_vq = virtio_options()
     host_offloads = Child("driver/host", HostOffloads, doc="what the host's end may leave to others")
     guest_offloads = Child("driver/guest", GuestOffloads, doc="what the guest's end may leave to others")
+    backend_type = Field("backend/@type", Enum(), doc="program behind a user interface: none is supported")
     backend_tap = Field("backend/@tap", Str(), doc="the tun device of the host")
     backend_vhost = Field("backend/@vhost", Str(), doc="the vhost-net device of the host")
     backend_log = Field("backend/@logFile", Str(), doc="log of the program behind a user interface")
@@ -95,8 +101,6 @@ class Interface(Device, tag="interface"):
     mtu = Field("mtu/@size", UInt(), doc="largest packet in bytes", refused=(XmlError, "malformed mtu size"))
     coalesce = Field("coalesce/rx/frames/@max", UInt(), doc="packets received for one interrupt",
                      refused=(VirtctlError, "cannot parse value '%s' for coalesce parameter"))
-    ips = Children("ip", IpAddress, doc="addresses in the guest (user)")
-    routes = Children("route", Route, doc="routes in the guest (containers)")
 
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
@@ -112,6 +116,7 @@ class Interface(Device, tag="interface"):
             names.discard("managed")
         if type not in FILTERED:
             names.discard("filterref")
+        _check_before(node, type)
         kept = relevant(node, cls.plan, names)
         uses = USES.get(type, ()) + (("portid",) if mode.live and type == "network" else ())
         kept.children = [relevant(child, InterfaceSource.plan, uses) if child.tag == "source" else child
@@ -163,6 +168,14 @@ class Interface(Device, tag="interface"):
             rest = [child for child in node.children if child.tag != "driver"]
             place = next((at for at, child in enumerate(rest) if child.tag == "source"), len(rest))
             node.children = rest[:place] + drivers + rest[place:]
+
+
+def _check_before(node: Node, type: str) -> None:
+    """What libvirt refuses before it reads the parts."""
+    if type == "hostdev" and node.get("source/address/@type") is None:
+        raise XmlError("missing source address type")
+    if node.find("virtualport") is not None and type not in PORT_TYPES:
+        raise UnsupportedConfig(f"<virtualport> element unsupported for <interface type='{type}'>")
 
 
 def is_virtio(model: str) -> bool:

@@ -11,12 +11,12 @@ from virtctl.schema.element import Child, Children, Element, Field
 from virtctl.schema.types import Int, Str, Uuid
 
 USES: dict[str, tuple[str, ...]] = {
-    "network": ("network", "portgroup", "portid"),
+    "network": ("network", "portgroup"),
     "bridge": ("bridge", "ips", "routes"),
     "direct": ("dev", "mode", "ips", "routes"),
     "ethernet": ("ips", "routes"),
-    "user": (),
-    "null": (),
+    "user": ("ips", "routes"),
+    "null": ("ips", "routes"),
     "server": ("address", "port"),
     "client": ("address", "port"),
     "mcast": ("address", "port"),

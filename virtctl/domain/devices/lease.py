@@ -19,6 +19,8 @@ class Lease(Device, tag="lease"):
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """A key and a file."""
+        if self.lockspace is None:
+            raise XmlError("Missing 'lockspace' element for lease")
         if self.key is None:
             raise XmlError("Missing 'key' element for lease")
         if node.find("target") is None:

@@ -218,6 +218,24 @@ class LocalAddress(Element, tag="local"):
     port = Field("@port", Int(), required=True, doc="port number")
 
 
+class PortRange(Element, tag="range"):
+    """Ports that are forwarded, or left out."""
+
+    start = Field("@start", UInt(0xFFFF), doc="first port of the host")
+    end = Field("@end", UInt(0xFFFF), doc="last port of the host")
+    to = Field("@to", UInt(0xFFFF), doc="first port of the guest")
+    exclude = Field("@exclude", YesNo(), doc="whether these ports are left out")
+
+
+class PortForward(Element, tag="portForward"):
+    """Ports of the host that lead to the guest."""
+
+    proto = Field("@proto", Enum("tcp", "udp"), required=True, doc="kind of ports")
+    address = Field("@address", Str(), doc="address of the host")
+    dev = Field("@dev", Str(), doc="device of the host")
+    ranges = Children("range", PortRange, doc="which ports")
+
+
 class HostOffloads(Element, tag="host"):
     """What the host's end of a virtio card may leave to others."""
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from virtctl.domain.devices.chardev_source import Chardev
 from virtctl.domain.devices.device import Device
-from virtctl.errors import XmlError
+from virtctl.errors import UnsupportedConfig, XmlError
 from virtctl.schema.element import INACTIVE, Children, Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.relevant import relevant
@@ -51,6 +51,8 @@ class Smartcard(Chardev, Device, tag="smartcard"):
         """Three certificates, no more; a source where there is one."""
         if self.mode == "passthrough":
             super().parsed(node, mode)
+        if self.address is not None and self.address.type != "ccid":
+            raise UnsupportedConfig("Controllers must use the 'ccid' address type")
         if self.mode == "host-certificates":
             if len(self.certificates) != 3:
                 raise XmlError("host-certificates mode needs exactly three certificates")

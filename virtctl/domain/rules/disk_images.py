@@ -56,7 +56,7 @@ def image_format(disk: Disk, type: str, name: str | None) -> None:
         return
     if type != "dir":
         raise UnsupportedConfig("storage format 'fat' is supported only with 'dir' storage type")
-    if not disk.__dict__.get("readonly"):
+    if not disk.readonly:
         raise UnsupportedConfig("virtual FAT storage can't be accessed in read-write mode")
 
 

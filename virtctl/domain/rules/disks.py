@@ -9,6 +9,7 @@ from virtctl.domain.devices.disk import Disk
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.rules import disk_addresses, disk_images
+from virtctl.domain.rules.filesystems import shares_memory
 from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
 
 PRINTABLE = frozenset(map(chr, range(32, 127)))
@@ -35,6 +36,8 @@ def disks(domain: Domain, host: Host) -> None:
         for rule in RULES:
             rule(disk)
         iothread(disk, domain)
+        if disk.type == "vhostuser" and not shares_memory(domain):
+            raise UnsupportedConfig("'vhostuser' requires shared memory")
         disk_addresses.model_of_controller(disk, domain)
     targets(domain)
     disk_addresses.duplicates(domain)
@@ -57,11 +60,11 @@ def lun(disk: Disk) -> None:
         if disk.sgio == "unfiltered":
             raise UnsupportedConfig("unfiltered sgio is no longer supported")
         return
+    if disk.source is not None and disk.source.reservations is not None:
+        raise UnsupportedConfig("<reservations/> allowed only for lun devices")
     for name in ("rawio", "sgio"):
         if getattr(disk, name) is not None:
             raise UnsupportedConfig(f"{name} can be used only with device='lun'")
-    if disk.source is not None and disk.source.reservations is not None:
-        raise UnsupportedConfig("<reservations/> allowed only for lun devices")
 
 
 def _lun_source(disk: Disk) -> None:
@@ -175,7 +178,7 @@ def driver(disk: Disk) -> None:
     """What the driver's attributes exclude in each other."""
     if disk.driver_name != "qemu":
         raise UnsupportedConfig(f"unsupported driver name '{disk.driver_name}' for disk '{disk.target}'")
-    if disk.copy_on_read and disk.__dict__.get("readonly"):
+    if disk.copy_on_read and disk.readonly:
         raise UnsupportedConfig(f"copy_on_read is not compatible with read-only disk '{disk.target}'")
     if disk.rerror_policy == "enospace":
         raise UnsupportedConfig("Invalid disk read error policy: 'enospace'")
@@ -191,7 +194,7 @@ def transient(disk: Disk) -> None:
     """A transient disk must be an image that something can be written beside."""
     if disk.transient is None:
         return
-    if disk.__dict__.get("readonly"):
+    if disk.readonly:
         raise UnsupportedConfig(f"transient disk '{disk.target}' must not be read-only")
     if disk.type != "file":
         raise UnsupportedConfig(f"transient disk supported only with 'file' type ({disk.target})")

@@ -42,7 +42,7 @@ def kind(one: Filesystem) -> None:
 
 def virtiofs(one: Filesystem) -> None:
     """virtiofsd does the work, and knows little of what 9p can be told."""
-    if one.__dict__.get("readonly") and (one.source is None or one.source.socket is None):
+    if one.readonly and (one.source is None or one.source.socket is None):
         raise UnsupportedConfig("virtiofs does not yet support read-only mode")
     if one.accessmode != "passthrough":
         raise UnsupportedConfig("virtiofs only supports passthrough accessmode")

@@ -9,7 +9,6 @@ from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.errors import InternalError, UnsupportedConfig
 
-PORT_TYPES = ("network", "bridge", "direct", "hostdev")
 MTU_TYPES = ("network", "bridge", "ethernet", "vhostuser")
 COALESCE_TYPES = ("network", "bridge", "ethernet")
 VIRTIO_OPTIONS = ("iommu", "ats", "packed", "page_per_vq")
@@ -23,12 +22,8 @@ def interfaces(domain: Domain, host: Host) -> None:
 
 
 def virtual_port(interface: Interface) -> None:
-    """A switch port needs a kind of connection that has one."""
-    if interface.virtualport is None:
-        return
-    if interface.type not in PORT_TYPES:
-        raise UnsupportedConfig(f"<virtualport> element unsupported for <interface type='{interface.type}'>")
-    if interface.type != "network":
+    """Only a network completes a port."""
+    if interface.virtualport is not None and interface.type != "network":
         interface.virtualport.check_complete()
 
 
@@ -100,8 +95,13 @@ def host_end(interface: Interface) -> None:
         raise UnsupportedConfig("floor attribute is not supported for this config")
 
 
-def guest_addresses(interface: Interface) -> None:
-    """Only QEMU's own network gives the guest addresses."""
+def addresses(interface: Interface) -> None:
+    """Only QEMU's own network gives the guest addresses, only a tap device of ours has some."""
+    source = interface.source
+    if source is not None and (source.ips or source.routes) and interface.type != "ethernet":
+        raise UnsupportedConfig("Invalid attempt to set network interface host-side IP route and/or address info on "
+                                f"interface of type '{interface.type}'. This is only supported on interfaces of type "
+                                "'ethernet'")
     if interface.type == "user" and not interface.routes:
         _user_addresses(interface)
     elif interface.ips or interface.routes:
@@ -118,5 +118,5 @@ def _user_addresses(interface: Interface) -> None:
 
 
 RULES: tuple[Callable[[Interface], None], ...] = (
-    virtual_port, vhostuser, vdpa, virtio_options, queues, teaming, isolated, host_end, guest_addresses,
+    virtual_port, vhostuser, vdpa, virtio_options, queues, teaming, isolated, host_end, addresses,
 )
