@@ -285,9 +285,9 @@ class QemuDriver:
 
     def blockcopy(self, ref: str, disk: str, copy: BlockCopy) -> None:
         """Starts copying a disk."""
-        from virtctl.qemu import blockjobs
+        from virtctl.qemu.blockcopy import blockcopy
 
-        blockjobs.blockcopy(self.context, self._change(ref), disk, copy)
+        blockcopy(self.context, self._change(ref), disk, copy)
 
     def blockjob(self, ref: str, disk: str) -> BlockJob | None:
         """The job on a disk."""
@@ -303,9 +303,9 @@ class QemuDriver:
 
     def blockjob_pivot(self, ref: str, disk: str) -> float:
         """Switches the disk to the copy."""
-        from virtctl.qemu import blockjobs
+        from virtctl.qemu.pivot import pivot
 
-        return blockjobs.pivot(self.context, self._change(ref), disk)
+        return pivot(self.context, self._change(ref), disk)
 
     def blockjob_speed(self, ref: str, disk: str, bandwidth: int) -> None:
         """Limits the job."""
