@@ -185,6 +185,18 @@ class SaveOptions(NamedTuple):
     progress: Progress | None = None
 
 
+class DumpCoreOptions(NamedTuple):
+    """`dump`: the guest's memory as a file. `format` is elf or one of kdump's."""
+
+    memory_only: bool = False
+    format: str | None = None
+    live: bool = False
+    crash: bool = False
+    reset: bool = False
+    bypass_cache: bool = False
+    progress: Progress | None = None
+
+
 class RestoreOptions(NamedTuple):
     """`restore`."""
 

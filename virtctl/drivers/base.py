@@ -18,6 +18,7 @@ from virtctl.values import (
     DomainInfo,
     DomainRow,
     DomainState,
+    DumpCoreOptions,
     DumpOptions,
     InterfaceRow,
     ListFilter,
@@ -113,6 +114,15 @@ class Driver(Protocol):
         """Saves it where the next start finds it."""
     def managedsave_remove(self, ref: str) -> bool:
         """Removes that file; False when there is none."""
+
+    def image_xml(self, path: Path, *, security_info: bool = False) -> str:
+        """`save-image-dumpxml`: the document inside a saved image."""
+    def define_image_xml(self, path: Path, xml: str | bytes, *, running: bool | None = None) -> None:
+        """`save-image-define`."""
+    def managed_image(self, ref: str) -> Path:
+        """Where the domain's managed save lies, for managedsave-dumpxml, -define and -edit."""
+    def dump(self, ref: str, path: Path, options: DumpCoreOptions) -> None:
+        """`dump`: the guest's memory as a core file."""
 
     # Block jobs
     def blockcopy(self, ref: str, disk: str, copy: BlockCopy) -> None:

@@ -21,6 +21,7 @@ from virtctl.values import (
     DomainInfo,
     DomainRow,
     DomainState,
+    DumpCoreOptions,
     DumpOptions,
     InterfaceRow,
     ListFilter,
@@ -280,6 +281,33 @@ class QemuDriver:
         from virtctl.qemu import saving
 
         return saving.remove_managed(self.context, self._change(ref))
+
+    def image_xml(self, path: Path, *, security_info: bool = False) -> str:
+        """The document inside a saved image."""
+        from virtctl.qemu import imagefiles
+
+        if security_info:
+            self._may_write()
+        return imagefiles.image_xml(path, security_info=security_info)
+
+    def define_image_xml(self, path: Path, xml: str | bytes, *, running: bool | None = None) -> None:
+        """Replaces that document."""
+        from virtctl.qemu import imagefiles
+
+        self._may_write()
+        imagefiles.define_image_xml(self.context, path, xml, running=running)
+
+    def managed_image(self, ref: str) -> Path:
+        """Where the domain's managed save lies."""
+        from virtctl.qemu import imagefiles
+
+        return imagefiles.managed_path(self.context, self._find(ref))
+
+    def dump(self, ref: str, path: Path, options: DumpCoreOptions) -> None:
+        """The guest's memory as a core file."""
+        from virtctl.qemu import coredump
+
+        coredump.dump(self.context, self._change(ref), path, options)
 
     # Block jobs
 
