@@ -92,9 +92,13 @@ def address_props(device: Device, plan: Plan) -> list[tuple[str, Value]]:
     return []
 
 
+def _boot_index(device: Device, plan: Plan) -> int | None:
+    return device.boot.order if device.boot else plan.boot_order.get(device.id)
+
+
 def common_props(device: Device, plan: Plan) -> list[tuple[str, Value]]:
     """Boot index and option ROM, for every kind of device that has them."""
-    found: list[tuple[str, Value]] = [("bootindex", device.boot.order if device.boot else None)]
+    found: list[tuple[str, Value]] = [("bootindex", _boot_index(device, plan))]
     if device.rom is not None:
         if device.rom.enabled is False:
             found.append(("romfile", ""))

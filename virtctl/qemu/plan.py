@@ -32,6 +32,7 @@ class Plan:
     vhost: dict[str, list[int]] = field(default_factory=dict)
     vnc_displays: dict[int, int] = field(default_factory=dict)
     nvram: str | None = None
+    boot_order: dict[str, int] = field(default_factory=dict)
     incoming: str | None = None
     warnings: list[str] = field(default_factory=list)
     qemu_version: tuple[int, int, int] = (7, 2, 0)

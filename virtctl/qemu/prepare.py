@@ -17,6 +17,7 @@ from virtctl.domain.devices.graphics import Graphics
 from virtctl.domain.domain import Domain
 from virtctl.errors import InternalError, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu.board import arch_of, nvram_path
+from virtctl.qemu.bootorder import boot_order
 from virtctl.qemu.context import Context
 from virtctl.qemu.disks import local_path
 from virtctl.qemu.logfiles import open_log
@@ -34,7 +35,8 @@ def prepare(context: Context, domain: Domain, undo: ExitStack, *, restoring: boo
     devices = domain.devices or Devices()
     check_accelerator(domain)
     runtime = folder(context.paths, domain.uuid or "")
-    plan = Plan(domain, find_emulator(context, domain), runtime, qemu_version=context.host.qemu_version)
+    plan = Plan(domain, find_emulator(context, domain), runtime,
+                qemu_version=context.host.qemu_version, boot_order=boot_order(domain))
     make_dir(context.paths.logs)
     for step in (_disks, _chardevs, _graphics, _nvram):
         step(context, plan, devices, undo, restoring)

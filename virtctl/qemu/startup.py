@@ -11,7 +11,7 @@ from virtctl.domain.aliases import assign_aliases
 from virtctl.domain.domain import Domain
 from virtctl.errors import InvalidOperation, OperationTimeout
 from virtctl.qemu import process
-from virtctl.qemu.bootorder import assign_boot_order
+from virtctl.qemu.bootorder import boot_order
 from virtctl.qemu.build import build_argv
 from virtctl.qemu.context import Context
 from virtctl.qemu.guest import MONITOR_LOCK, Guest
@@ -46,9 +46,8 @@ def dry_plan(context: Context, domain: Domain) -> Plan:
     """The Plan that a start would have, as far as it can be known without touching the host."""
     live = domain.clone()
     assign_aliases(live)
-    assign_boot_order(live)
     return Plan(live, find_emulator(context, live), statuses.folder(context.paths, live.uuid or ""),
-                qemu_version=context.host.qemu_version)
+                qemu_version=context.host.qemu_version, boot_order=boot_order(live))
 
 
 def launch(context: Context, domain: Domain, how: Launch) -> Guest:
@@ -60,7 +59,6 @@ def launch(context: Context, domain: Domain, how: Launch) -> Guest:
     live = domain.clone()
     live.id = statuses.allocate_id(context.paths)
     assign_aliases(live)
-    assign_boot_order(live)
     with ExitStack() as undo:
         plan = prepare(context, live, undo, restoring=how.incoming is not None)
         if how.incoming is not None:
