@@ -119,6 +119,7 @@ def _first_words(guest: Guest, plan: Plan, how: Launch, child: Spawned) -> None:
             _await_load(monitor, child)
         _fill_in_live(guest, plan, child)
         _set_secrets(guest, plan)
+        _set_balloon(monitor, plan.domain)
         how.before_run()
         if not how.paused:
             verbs.cont(monitor)
@@ -152,6 +153,17 @@ def _set_secrets(guest: Guest, plan: Plan) -> None:
     with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
         for graphics in secret:
             qmp.set_password(graphics.type, graphics.passwd or "")
+
+
+def _set_balloon(monitor: Monitor, live: Domain) -> None:
+    """A guest that is to begin with less than all of its memory is told so; its balloon driver obeys when it is up."""
+    from virtctl.domain.devices.memballoon import Memballoon
+    from virtctl.qemu import verbs
+
+    balloons = live.devices.all(Memballoon) if live.devices else []
+    wanted, most = live.current_memory or 0, live.memory or 0
+    if balloons and balloons[0].model != "none" and 0 < wanted < most:
+        verbs.balloon(monitor, max(wanted // 1024, 1))
 
 
 def _await_load(monitor: Monitor, child: Spawned) -> None:
