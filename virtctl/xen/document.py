@@ -48,7 +48,7 @@ def write_document(guest: Guest, style: Style) -> Node:
     root.add("currentMemory", {"unit": "KiB"}, str(guest.current_memory))
     root.add("vcpu", {"placement": "static", "cpuset": guest.cpuset,
                       "current": None if guest.online is None else str(guest.online)}, str(guest.vcpus))
-    _add_pins(root, guest)
+    add_pins(root, guest)
     _text(root, "bootloader", guest.bootloader)
     _text(root, "bootloader_args", guest.bootloader_args)
     _add_os(root, guest, style)
@@ -66,11 +66,12 @@ def write_document(guest: Guest, style: Style) -> Node:
     return root
 
 
-def _add_pins(root: Node, guest: Guest) -> None:
-    if guest.pins:
-        tune = root.add("cputune")
-        for number, cpus in enumerate(guest.pins):
-            tune.add("vcpupin", {"vcpu": str(number), "cpuset": cpus})
+def add_pins(root: Node, guest: Guest) -> None:
+    """Where the processors may run."""
+    pins = [(number, cpus) for number, cpus in enumerate(guest.pins[:guest.vcpus]) if cpus is not None]
+    tune = root.add("cputune") if pins else root
+    for number, cpus in pins:
+        tune.add("vcpupin", {"vcpu": str(number), "cpuset": cpus})
 
 
 def _add_os(root: Node, guest: Guest, style: Style) -> None:

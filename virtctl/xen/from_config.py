@@ -138,7 +138,7 @@ def _read_processors(source: Source, guest: Guest) -> None:
     guest.online = online if online < guest.vcpus else None
     cpus = source.raw("cpus")
     if isinstance(cpus, list):
-        guest.pins = [parse_cpuset(text) for text in source.texts("cpus")]
+        guest.pins = [None if text == "all" else parse_cpuset(text) for text in source.texts("cpus")]
     elif cpus not in (None, "", "all"):
         guest.cpuset = parse_cpuset(str(cpus))
 

@@ -116,7 +116,7 @@ def _read_cpus(root: list[Sexpr], guest: Guest) -> None:
         return
     # One list of processors for each virtual one, as xend reports a pinned guest.
     lists = [item for item in found[1] if isinstance(item, list)]
-    guest.pins = [parse_cpuset(",".join(str(cpu) for cpu in item)) for item in lists if item]
+    guest.pins = [parse_cpuset(",".join(str(cpu) for cpu in item)) if item else None for item in lists]
 
 
 def _read_image(image: list[Sexpr], guest: Guest) -> None:

@@ -156,8 +156,8 @@ class Guest:
     vcpus: int = 1
     online: int | None = None
     cpuset: str | None = None
-    pins: list[str] = field(default_factory=list)
-    """Where each virtual processor may run, in order."""
+    pins: list[str | None] = field(default_factory=list)
+    """Where each virtual processor may run, in order; None: anywhere."""
     bootloader: str | None = None
     bootloader_args: str | None = None
     kernel: str | None = None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from virtctl.errors import InvalidArgument
 from virtctl.schema.node import Node
 from virtctl.xen.convert import guess_format
-from virtctl.xen.document import add_clock, add_numa
+from virtctl.xen.document import add_clock, add_numa, add_pins
 from virtctl.xen.from_sexpr import NEWEST, guest_of_sexpr
 from virtctl.xen.from_xl import guest_of_xl
 from virtctl.xen.from_xm import guest_of_xm
@@ -66,10 +66,7 @@ def import_guest(guest: Guest, to: str, boot: Boot) -> tuple[Node, list[str]]:
     root.add("currentMemory", {"unit": "KiB"}, str(guest.current_memory))
     root.add("vcpu", {"placement": "static", "cpuset": guest.cpuset,
                       "current": None if guest.online is None else str(guest.online)}, str(guest.vcpus))
-    if guest.pins:
-        tune = root.add("cputune")
-        for number, cpus in enumerate(guest.pins[:guest.vcpus]):
-            tune.add("vcpupin", {"vcpu": str(number), "cpuset": cpus})
+    add_pins(root, guest)
     devices = Node("devices")
     renamed = add_devices(devices, guest, notes)
     _add_os(root, guest, boot, renamed, notes)
@@ -147,7 +144,7 @@ def _moved_cmdline(text: str, renamed: Renamed, notes: list[str]) -> str:
     for old, new in sorted(renamed.items(), key=lambda pair: -len(pair[0])):
         moved = re.sub(rf"(?<![A-Za-z0-9/])/dev/{re.escape(old)}(?![A-Za-z])", f"/dev/{new}", moved)
     moved = re.sub(r"(?<!\S)console=(?:hvc0|xvc0|tty(?=\s|\Z))", "console=ttyS0", moved)
-    moved = re.sub(r"(?<!\S)xencons=\S+\s*", "", moved)
+    moved = re.sub(r"(?<!\S)xencons=\S+(\s+|\Z)", "", moved).rstrip() if "xencons=" in moved else moved
     if moved != text:
         notes.append(f"the command line '{text}' became '{moved}'")
     return moved

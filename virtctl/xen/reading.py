@@ -106,8 +106,7 @@ def _read_vcpus(root: Cursor, guest: Guest) -> None:
         last = max(pins, default=-1)
         if last >= max(guest.vcpus, 1):
             raise XmlError(f"vcpupin for vcpu {last}, which the domain does not have")
-        everywhere = guest.cpuset or "0-4095"
-        guest.pins = [parse_cpuset(pins.get(index) or everywhere) for index in range(last + 1)]
+        guest.pins = [parse_cpuset(pins[index]) if pins.get(index) else None for index in range(last + 1)]
 
 
 def _read_os(root: Cursor, guest: Guest) -> None:

@@ -41,7 +41,7 @@ def common_values(guest: Guest, what: str, paravirtual_type: str) -> Values:
     if guest.online is not None:
         values["maxvcpus"] = guest.vcpus
     values["vcpus"] = guest.vcpus if guest.online is None else guest.online
-    put(values, "cpus", [*guest.pins] if guest.pins else guest.cpuset)
+    put(values, "cpus", [pin or "all" for pin in guest.pins] if any(guest.pins) else guest.cpuset)
     _put_features(values, guest)
     for timer in guest.timers:
         _put_timer(values, timer, guest, what)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtctl.errors import UnsupportedConfig
 from virtctl.schema.node import Node
+from virtctl.schema.types import CpuSet
 from virtctl.xen.chardev import format_chardev
 from virtctl.xen.disks import TAP, join_uname
 from virtctl.xen.from_sexpr import NEWEST
@@ -16,7 +17,7 @@ from virtctl.xen.vifs import BRIDGE_SCRIPT, bridge_name, format_rate
 
 _WHAT = "xen-sxpr"
 _FEATURES = ("acpi", "apic", "pae", "hap", "viridian")
-_DEFAULT_VRAM = (None, 8192, 16384)
+_DEFAULT_VRAM = {"cirrus": (None, 8192, 16384), "vga": (None, 16384)}
 
 
 def to_sexpr(domain: Node, xend_version: int = NEWEST, notes: list[str] | None = None) -> str:
@@ -34,8 +35,10 @@ def sexpr_of_guest(guest: Guest, xend_version: int = NEWEST) -> str:
                         ["maxmem", str(mebibytes(guest.memory))], ["vcpus", str(guest.vcpus)]]
     if guest.online is not None:
         out.append(["vcpu_avail", str((1 << guest.online) - 1)])
-    if guest.cpuset is not None:
-        out.append(["cpus", Quoted(guest.cpuset)])
+    if any(guest.pins):
+        out.append(["cpus", [_members(pin) for pin in guest.pins]])
+    else:
+        _put(out, "cpus", guest.cpuset)
     out.append(["uuid", Quoted(guest.uuid)])
     _put(out, "description", guest.description)
     if guest.bootloader is not None:
@@ -59,7 +62,7 @@ def sexpr_of_guest(guest: Guest, xend_version: int = NEWEST) -> str:
 def _refuse_new(guest: Guest) -> None:
     refuse(_WHAT, [
         (guest.kind == "xenpvh", "os type 'xenpvh'"), (guest.host_cpu, "domain/cpu"), (guest.cells, "domain/cpu/numa"),
-        (guest.pins, "domain/cputune"), (guest.e820_host is not None, "e820_host"),
+        (guest.e820_host is not None, "e820_host"),
         (guest.passthrough, "domain/features/xen/passthrough"), (guest.acpi_table, "domain/os/acpi"),
         (guest.flash, "a flash loader"), (guest.grant_frames is not None, "maxGrantFrames"),
         (guest.event_channels is not None, "maxEventChannels"), (guest.channels, "a channel"),
@@ -76,6 +79,11 @@ def _refuse_new(guest: Guest) -> None:
             (guest.timers, "a timer of a paravirtual guest"),
             (guest.loader, "domain/os/loader of a paravirtual guest"),
             (guest.video and guest.video.model != "xen", "an emulated video card of a paravirtual guest")])
+
+
+def _members(cpus: str | None) -> list[Sexpr]:
+    """A set of processors, each by itself; an empty list runs anywhere."""
+    return [] if cpus is None else [str(cpu) for cpu in sorted(CpuSet().parse(cpus))]
 
 
 def _put(out: list[Sexpr], name: str, text: str | None) -> None:
@@ -158,11 +166,11 @@ def _display(graphics: Graphics) -> list[Sexpr]:
 def _put_video(out: list[Sexpr], guest: Guest) -> None:
     if guest.video is None:
         return
-    if guest.video.model not in ("cirrus", "vga"):
+    if guest.video.model not in _DEFAULT_VRAM:
         raise UnsupportedConfig(f"video model '{guest.video.model}' cannot be expressed in {_WHAT}")
     if guest.video.model == "vga":
         out.append(["stdvga", "1"])
-    if guest.video.vram not in _DEFAULT_VRAM:
+    if guest.video.vram not in _DEFAULT_VRAM[guest.video.model]:
         out.append(["videoram", str(mebibytes(guest.video.vram or 0))])
 
 

@@ -126,6 +126,8 @@ def _host(text: str) -> tuple[str, str | None]:
 def _rbd_target(disk: Disk) -> str:
     if disk.protocol != "rbd":
         raise UnsupportedConfig(f"disk '{disk.target}': protocol '{disk.protocol}' is not one that Xen has; rbd is")
+    if not disk.source:
+        raise UnsupportedConfig(f"disk '{disk.target}': a network disk without a name")
     if disk.auth:
         raise UnsupportedConfig(f"disk '{disk.target}': the secret of user '{disk.auth}' cannot be written to a file")
     out = f"rbd:{disk.source}:auth_supported=none"
@@ -152,6 +154,8 @@ def format_xl_disk(disk: Disk) -> str:
     words += ["devtype=cdrom"] * (disk.device == "cdrom")
     words += [f"backend={disk.backend}"] * bool(disk.backend)
     words += {"unmap": ["discard"], "ignore": ["no-discard"]}.get(disk.discard or "", [])
-    if disk.source is not None:
-        words.append("target=" + (_rbd_target(disk) if disk.kind == "network" else disk.source))
+    if disk.kind == "network":
+        words.append("target=" + _rbd_target(disk))
+    elif disk.source is not None:
+        words.append("target=" + disk.source)
     return ",".join(words)
