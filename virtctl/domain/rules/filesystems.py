@@ -36,6 +36,8 @@ def kind(one: Filesystem) -> None:
         raise UnsupportedConfig("only supports mount filesystem type")
     if one.driver_type == "handle" and one.accessmode != "passthrough":
         raise UnsupportedConfig("only supports passthrough accessmode")
+    if one.boot is not None and one.driver_type != "virtiofs":
+        raise UnsupportedConfig("boot order is only supported for virtiofs")
     if one.driver_type not in (None, "path", "handle", "virtiofs"):
         raise UnsupportedConfig("Filesystem driver type not supported")
 
@@ -57,6 +59,7 @@ def virtiofs(one: Filesystem) -> None:
 
 
 def shares_memory(domain: Domain) -> bool:
-    """Whether another process may map the guest's memory."""
-    backing = getattr(domain, "memory_backing", None)
-    return getattr(backing, "access", None) == "shared"
+    """Whether another process may map all of the guest's memory."""
+    default = domain.memory_backing.access if domain.memory_backing else None
+    cells = domain.cpu.numa.cells if domain.cpu and domain.cpu.numa else []
+    return all((access or default) == "shared" for access in [cell.access for cell in cells] or [None])
