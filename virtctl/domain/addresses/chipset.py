@@ -6,12 +6,12 @@ from virtctl.domain.addresses.buses import Buses
 from virtctl.domain.addresses.connect import ENDPOINT, Connect
 from virtctl.domain.addresses.places import is_present, is_wanted
 from virtctl.domain.addresses.wants import Board, wants
-from virtctl.domain.controllers import all_controllers
+from virtctl.domain.controllers import all_controllers, controllers
 from virtctl.domain.devices.address import PciAddress
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.video import Video
 from virtctl.domain.domain import Domain
-from virtctl.errors import InternalError
+from virtctl.errors import InternalError, XmlError
 
 
 def reserve_chipset(domain: Domain, buses: Buses, board: Board) -> None:
@@ -24,6 +24,9 @@ def reserve_chipset(domain: Domain, buses: Buses, board: Board) -> None:
 
 def _reserve_piix3(domain: Domain, buses: Buses, board: Board) -> None:
     """ISA bridge, IDE, USB and ACPI are functions 0 to 3 of slot 1."""
+    piix3 = [cont for cont in controllers(domain, "usb") if cont.index == 0 and cont.model in (None, "piix3-uhci")]
+    if len(piix3) > 1:
+        raise XmlError("Attempted double use of PCI Address 0000:00:01.2")
     for cont in all_controllers(domain):
         if cont.index != 0:
             continue

@@ -73,7 +73,7 @@ _PORT = Offer(PCIE | Connect.UPSTREAM_PORT | Connect.PCIE_TO_PCI, 0, 0)
 OFFERS: dict[str, Offer] = {
     "pci-root": Offer(_CONVENTIONAL | Connect.HOTPLUG | Connect.PCI_EXPANDER, 1, 31),
     "pci-bridge": Offer(_CONVENTIONAL | Connect.HOTPLUG, 1, 31),
-    "pci-expander-bus": Offer(_CONVENTIONAL, 0, 31),
+    "pci-expander-bus": Offer(_CONVENTIONAL | Connect.HOTPLUG, 0, 31),
     "pcie-root": Offer(Connect.PCIE_DEVICE | Connect.ROOT_PORT | Connect.DMI_TO_PCI | Connect.PCIE_EXPANDER, 1, 31),
     "dmi-to-pci-bridge": Offer(_CONVENTIONAL, 0, 31),
     "pcie-to-pci-bridge": Offer(_CONVENTIONAL | Connect.HOTPLUG, 1, 31),

@@ -79,7 +79,8 @@ def complete_controllers(domain: Domain) -> None:
         elif model in PORTS:
             cont.chassis = index if cont.chassis is None else cont.chassis
             if cont.port is None and isinstance(address, PciAddress):
-                cont.port = (address.slot << 3) + address.function
+                root = model == "pcie-root-port"
+                cont.port = (address.slot << 3) + address.function if root else address.slot
         elif model in EXPANDERS and cont.bus_nr is None:
             cont.bus_nr = _free_bus_number(domain, cont)
         if model == "pci-bridge" and isinstance(address, PciAddress) and index <= address.bus:

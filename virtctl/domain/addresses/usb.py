@@ -22,6 +22,8 @@ MODEL_PORTS = {"piix3-uhci": 2, "piix4-uhci": 2, "vt82c686b-uhci": 2, "ich9-uhci
 
 def ports_of(cont: Controller) -> int:
     """How many ports a controller has."""
+    if cont.master is not None:
+        return 0  # a companion serves the ports of its master
     if cont.model in ("nec-xhci", "qemu-xhci") and cont.ports is not None:
         return cont.ports
     return MODEL_PORTS.get(cont.model or "", 0)
@@ -117,10 +119,6 @@ class Ports:
         raise InternalError("No free USB ports")
 
 
-def _has_port(device: Device) -> bool:
-    return isinstance(device.address, UsbAddress) and device.address.port is not None
-
-
 def assign_usb(domain: Domain) -> None:
     """Gives every USB device its port, adding hubs where the ports do not suffice."""
     _add_hubs(domain)
@@ -128,18 +126,24 @@ def assign_usb(domain: Domain) -> None:
     hubs = domain.devices.all(Hub) if domain.devices else []
     if hubs and not ports.buses:
         raise UnsupportedConfig("Can't add USB hub: USB is disabled for this domain")
-    _assign_all(ports, hubs)
-    _assign_all(ports, [one for one in usb_devices(domain) if ports.buses or _has_port(one)])
-
-
-def _assign_all(ports: Ports, devices: Sequence[Device]) -> None:
-    """Those with a port first, then the others."""
-    for device in devices:
+    devices = list(usb_devices(domain))
+    _check_enabled(ports, devices)
+    for device in [*hubs, *devices]:
         if isinstance(device.address, UsbAddress) and device.address.port is not None:
             ports.reserve(device.address, isinstance(device, Hub))
-    for device in devices:
-        if not _has_port(device):
+    for device in [*hubs, *devices]:
+        if not isinstance(device.address, UsbAddress) or device.address.port is None:
             ports.assign(device)
+
+
+def _check_enabled(ports: Ports, devices: Sequence[Device]) -> None:
+    if ports.buses or not devices:
+        return
+    if any(device.tag == "input" for device in devices):
+        raise UnsupportedConfig("Can't add USB input device. USB bus is disabled")
+    if any(device.tag == "hostdev" for device in devices):
+        raise UnsupportedConfig("Can't add host USB device: USB is disabled in this host")
+    raise UnsupportedConfig("USB is disabled for this domain, but USB devices are present in the domain XML")
 
 
 def _add_hubs(domain: Domain) -> None:

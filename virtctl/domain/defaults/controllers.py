@@ -20,7 +20,7 @@ from virtctl.domain.devices.memballoon import Memballoon
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.machine import is_i440fx, is_q35, machine_of
-from virtctl.errors import VirtctlError, XmlError
+from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
 
 
 def number_controllers(domain: Domain, host: Host) -> None:
@@ -98,9 +98,37 @@ def controller_models(domain: Domain, host: Host) -> None:
     """The models that the document leaves open."""
     for cont in all_controllers(domain):
         complete_model(cont)
+        if cont.type == "pci":
+            _check_pci(domain, cont)
+
+
+def _check_pci(domain: Domain, cont: Controller) -> None:
+    machine = machine_of(domain)
+    if cont.model in ("pci-root", "pcie-root") and cont.index != 0:
+        raise XmlError("pci-root and pcie-root controllers should have index 0")
+    if (cont.model == "pci-expander-bus" and not is_i440fx(machine)) or (
+            cont.model == "pcie-expander-bus" and not is_q35(machine)):
+        raise UnsupportedConfig(f"{cont.model} controllers are not supported with this machine type")
+    cells = domain.cpu.numa.cells if domain.cpu and domain.cpu.numa else []
+    if cont.node is not None and cont.node >= len(cells):
+        raise XmlError(f"{cont.model} with index {cont.index} is configured for a NUMA node ({cont.node}) "
+                       f"not present in the domain's <cpu><numa> array ({len(cells)})")
 
 
 def complete_model(cont: Controller) -> None:
     """The model of one controller."""
     if cont.model is None or cont.model == "auto":
         cont.model = {"usb": "piix3-uhci", "scsi": "lsilogic"}.get(cont.type)
+
+
+BOOTABLE = ("disk", "interface", "hostdev", "redirdev", "filesystem")
+WITH_ROM = ("interface", "hostdev", "filesystem")
+
+
+def drop_unread(domain: Domain, host: Host) -> None:
+    """A boot order or ROM where libvirt does not look for one."""
+    for device in domain.devices or ():
+        if device.tag not in BOOTABLE:
+            device.boot = None
+        if device.tag not in WITH_ROM:
+            device.rom = None

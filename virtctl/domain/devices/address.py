@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from virtctl.schema.element import Element, ElementClass, Field
+import re
+
+from virtctl.errors import InternalError, XmlError
+from virtctl.schema.element import Element, ElementClass, Field, Mode
 from virtctl.schema.node import Node
-from virtctl.schema.types import Enum, Hex, OnOff, Str, UInt
+from virtctl.schema.types import Enum, Hex, OnOff, UInt, XmlType
 
 _TYPES = ("none", "pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "virtio-s390", "ccw", "virtio-mmio",
           "isa", "dimm", "unassigned", "mdev", "vdpa")
+MAX_USB_DEPTH = 4
 
 
 class Address(Element, tag="address"):
@@ -33,6 +37,15 @@ class PciAddress(Address, tag="address"):
     zpci_uid = Field("zpci/@uid", Hex(4))
     zpci_fid = Field("zpci/@fid", Hex(8))
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The numbers must be such as hardware can have."""
+        check_pci_range(self.domain, self.bus, self.slot, self.function)
+
+    def written(self, node: Node, mode: Mode) -> None:
+        """One that still waits for its numbers shows none."""
+        if not (self.domain or self.bus or self.slot):
+            node.attrs = {"type": "pci"}
+
     @property
     def place(self) -> tuple[int, int, int, int]:
         """domain, bus, slot, function."""
@@ -52,12 +65,31 @@ class DriveAddress(Address, tag="address"):
     unit = Field("@unit", UInt(), default=0)
 
 
+class PortPath(XmlType[str]):
+    """Up to four numbers joined by dots, such as 1 or 1.2; 0 for none."""
+
+    doc = "up to four numbers joined by dots"
+
+    def parse(self, text: str) -> str:
+        """The canonical spelling."""
+        parts = text.split(".")
+        if len(parts) > MAX_USB_DEPTH or not all(re.fullmatch(r"\s*\+?\d+", part) for part in parts):
+            raise ValueError("")
+        numbers = [int(part) for part in parts]
+        return ".".join(map(str, numbers)) if numbers[0] else ""
+
+
 class UsbAddress(Address, tag="address"):
     """A port of a USB controller or hub, such as 1 or 1.2."""
 
     type = Field("@type", Enum("usb"), default="usb")
     bus = Field("@bus", UInt(), default=0)
-    port = Field("@port", Str(), doc="port path, numbers joined by dots")
+    port = Field("@port", PortPath(), doc="port path, numbers joined by dots",
+                 refused=(InternalError, "Cannot parse <address> 'port' attribute"))
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Port 0 stands for any."""
+        self.port = self.port or None
 
 
 class VirtioSerialAddress(Address, tag="address"):
@@ -130,3 +162,14 @@ KINDS: dict[str, type[Address]] = {
     "virtio-s390": BareAddress,
     "none": BareAddress,
 }
+
+def check_pci_range(domain: int, bus: int, slot: int, function: int) -> None:
+    """Refuses numbers that no PCI address has."""
+    if domain > 0xFFFF:
+        raise XmlError(f"Invalid PCI address domain='{domain:#x}', must be <= 0xFFFF")
+    if bus > 0xFF:
+        raise XmlError(f"Invalid PCI address bus='{bus:#x}', must be <= 0xFF")
+    if slot > 0x1F:
+        raise XmlError(f"Invalid PCI address slot='{slot:#x}', must be <= 0x1F")
+    if function > 7:
+        raise XmlError(f"Invalid PCI address function={function:#x}, must be <= 7")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
+from virtctl.domain.devices.address import check_pci_range
 from virtctl.domain.devices.secret import Auth
 from virtctl.errors import InternalError, InvalidArgument, UnsupportedConfig, XmlError
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode
@@ -236,15 +237,3 @@ class CapsSource(Element, tag="source"):
     block = Field("block", Str(), doc="block device")
     char = Field("char", Str(), doc="character device")
     interface = Field("interface", Str(), doc="network interface")
-
-
-def check_pci_range(domain: int, bus: int, slot: int, function: int) -> None:
-    """Refuses numbers that no PCI address has."""
-    if domain > 0xFFFF:
-        raise XmlError(f"Invalid PCI address domain='{domain:#x}', must be <= 0xFFFF")
-    if bus > 0xFF:
-        raise XmlError(f"Invalid PCI address bus='{bus:#x}', must be <= 0xFF")
-    if slot > 0x1F:
-        raise XmlError(f"Invalid PCI address slot='{slot:#x}', must be <= 0x1F")
-    if function > 7:
-        raise XmlError(f"Invalid PCI address function={function:#x}, must be <= 7")

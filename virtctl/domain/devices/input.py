@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.virtio import TRANSITIONAL, virtio_options
-from virtctl.schema.element import Field
+from virtctl.errors import InternalError, UnsupportedConfig, XmlError
+from virtctl.schema.element import INACTIVE, Field, Mode
+from virtctl.schema.node import Node
+from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, OnOff, Str
+
+# The bus of a kind of device when the document names none.
+DEFAULT_BUS = {"mouse": "ps2", "keyboard": "ps2", "passthrough": "virtio", "tablet": "usb"}
+_SHARED = ("type", "bus", "model", "iommu", "ats", "packed", "page_per_vq", "boot", "alias", "master", "rom",
+           "acpi_index", "address")
+_SOURCE = {"passthrough": ("evdev",), "evdev": ("dev", "grab", "grab_toggle", "repeat")}
 
 
 class Input(Device, tag="input"):
     """What the guest's user types and points with."""
 
     type = Field("@type", Enum("mouse", "tablet", "keyboard", "passthrough", "evdev"), required=True,
-                 doc="kind of device")
-    bus = Field("@bus", Enum("ps2", "usb", "xen", "parallels", "virtio", "none"), doc="bus that carries it")
-    model = Field("@model", Enum(*TRANSITIONAL), doc="variant of a virtio device")
+                 doc="kind of device", refused=(UnsupportedConfig, "unknown input device type '%s'"))
+    bus = Field("@bus", Enum("ps2", "usb", "xen", "parallels", "virtio", "none"), doc="bus that carries it",
+                refused=(UnsupportedConfig, "unknown input bus type '%s'"))
+    model = Field("@model", Enum(*TRANSITIONAL), doc="variant of a virtio device",
+                  refused=(UnsupportedConfig, "unknown input model '%s'"))
     iommu, ats, packed, page_per_vq = virtio_options()
     evdev = Field("source/@evdev", Str(), doc="host event device handed over (passthrough)")
     dev = Field("source/@dev", Str(), doc="host event device that is read (evdev)")
@@ -22,3 +35,39 @@ class Input(Device, tag="input"):
     grab_toggle = Field("source/@grabToggle", Enum("ctrl-ctrl", "alt-alt", "shift-shift", "meta-meta", "scrolllock",
                                                    "ctrl-scrolllock"), doc="keys that hand the devices back and forth")
     repeat = Field("source/@repeat", OnOff(), doc="repeat a key that is held")
+
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Reads what the kind uses."""
+        kind = node.attrs.get("type")
+        if kind is None:
+            raise InternalError("missing input device type")
+        return super().parse(relevant(node, cls.plan, _SHARED + _SOURCE.get(kind, ())), mode)
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A bus by kind, and a path where the kind has one."""
+        if self.bus is None:
+            self.bus = DEFAULT_BUS.get(self.type)
+        elif self.bus == "none":
+            self.bus = None
+        elif self.bus == "ps2" and self.type not in ("mouse", "keyboard"):
+            raise InternalError(f"ps2 bus does not support {self.type} input device")
+        elif self.bus == "xen":
+            raise InternalError("unsupported input bus xen")
+        path = {"passthrough": self.evdev, "evdev": self.dev}.get(self.type, "")
+        if path is None and node.find("source") is not None:
+            raise XmlError("Missing evdev path for input device")
+        if self.bus == "usb" and self.address is not None and self.address.type != "usb":
+            raise XmlError("Invalid address for a USB device")
+
+    def check(self) -> None:
+        """What only virtio devices have."""
+        if self.type == "passthrough" and self.bus != "virtio":
+            raise UnsupportedConfig("only bus 'virtio' is supported for 'passthrough' input devices")
+        if self.type == "evdev" and self.bus is not None:
+            raise UnsupportedConfig("input evdev doesn't support bus element")
+        if self.model is not None and self.bus != "virtio":
+            raise UnsupportedConfig(f"only bus 'virtio' is supported for input model '{self.model}'")
+        if self.model not in (None, "virtio") and self.type != "passthrough":
+            raise UnsupportedConfig("virtio (non-)transitional models are not supported for input "
+                                    f"type={self.type}")

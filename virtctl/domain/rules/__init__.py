@@ -37,6 +37,7 @@ RULES: list[Rule] = [
     graphics.check_graphics,
     graphics.check_videos,
     controllers.check_controllers,
+    controllers.check_redirection,
     hostdevs.check_hostdevs,
 ]
 

@@ -7,11 +7,17 @@ from virtctl.domain.devices.controller import Controller
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.machine import is_i440fx, machine_of
-from virtctl.errors import UnsupportedConfig, XmlError
+from virtctl.errors import InternalError, UnsupportedConfig, XmlError
 
 MAX_XHCI_PORTS = 15
 VIRTIO_SCSI = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
 _TUNED = ("queues", "cmd_per_lun", "max_sectors", "ioeventfd")
+
+
+def check_redirection(domain: Domain, host: Host) -> None:
+    """One filter for all redirectors."""
+    if domain.devices and len(domain.devices.by_tag.get("redirfilter", ())) > 1:
+        raise InternalError("only one set of redirection filter rule is supported")
 
 
 def check_controllers(domain: Domain, host: Host) -> None:
