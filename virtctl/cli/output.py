@@ -1,0 +1,63 @@
+"""The standard streams: written in order, safe for a terminal, and never lost without a word."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from typing import TextIO
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def shown(text: str) -> str:
+    """The text with control characters spelled out, so that no name or message can drive a terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+class Stream:
+    """One of the two output streams; a terminal gets control characters spelled out."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+        self.terminal = file.isatty()
+
+    def write(self, text: str) -> None:
+        """Writes text; it may wait in a buffer until `flush`."""
+        self.file.write(shown(text) if self.terminal else text)
+
+    def flush(self) -> None:
+        """Brings what was written to its reader. Raises OSError."""
+        self.file.flush()
+
+
+def open_streams() -> tuple[Stream, Stream]:
+    """Standard output and error. Descriptors that the caller closed are opened on /dev/null, so that no file of ours
+    can ever take their place, and what was printed by mistake would end up in a disk image.
+    """
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open("/dev/null", mode)
+    for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+    for file in (sys.stdout, sys.stderr):
+        if hasattr(file, "reconfigure"):
+            file.reconfigure(errors="surrogateescape")
+    return Stream(sys.stdout), Stream(sys.stderr)
+
+
+def abandon(stream: Stream) -> None:
+    """Points a stream that cannot be written to /dev/null, so that Python's own flush at exit stays silent."""
+    null = os.open("/dev/null", os.O_WRONLY)
+    os.dup2(null, stream.file.fileno())
+    os.close(null)
+
+
+def die_of_broken_pipe() -> None:
+    """Ends as every program ends whose reader went away."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)

@@ -1,0 +1,76 @@
+"""Commands from standard input: the interactive shell with history and completion, or a file or pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from virtctl.cli.session import Quit, Session
+from virtctl.errors import UsageError
+
+BANNER = """\
+Welcome to {program}, the virtualization interactive terminal.
+
+Type:  'help' for help with commands
+       'quit' to quit
+
+"""
+
+
+def converse(session: Session) -> bool:
+    """Reads and runs commands until `quit` or the end of the input, which virsh always calls a success."""
+    session.interactive = True
+    session.extra(BANNER.format(program=session.program))
+    lines = terminal_lines(session) if sys.stdin.isatty() and session.out.terminal else piped_lines(session)
+    try:
+        for line in lines:
+            carry_out(session, line)
+    except Quit:
+        pass
+    session.say("\n")
+    return True
+
+
+def carry_out(session: Session, line: str) -> None:
+    """Runs one line; an interrupted command ends alone."""
+    try:
+        session.run_string(line)
+    except UsageError as error:
+        session.fail(error)
+    except KeyboardInterrupt:
+        session.say("\n")
+
+
+def prompt(session: Session) -> str:
+    """The prompt tells a read-only connection."""
+    return f"{session.program} {'>' if session.readonly else '#'} "
+
+
+def piped_lines(session: Session) -> Iterator[str]:
+    """Lines of a pipe, each shown behind the prompt as a terminal would have shown it."""
+    while True:
+        session.say(prompt(session))
+        line = sys.stdin.readline()
+        if not line:
+            return
+        session.say(line if line.endswith("\n") else f"{line}\n")
+        if line.strip():
+            yield line
+
+
+def terminal_lines(session: Session) -> Iterator[str]:
+    """Lines that a person types, with history and completion."""
+    from virtctl.cli.lines import line_reader
+
+    with line_reader(session) as read:
+        while True:
+            session.out.flush()
+            try:
+                line = read(prompt(session))
+            except KeyboardInterrupt:
+                session.say("\n")
+                continue
+            except EOFError:
+                return
+            if line.strip():
+                yield line

@@ -1,0 +1,98 @@
+"""Every command, one row each: help, completion and the man page read this and import no command.
+
+`target` is `module:attribute` below virtctl.cli.commands.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One command."""
+
+    name: str
+    target: str
+    group: str
+    summary: str
+
+
+class Group(NamedTuple):
+    """A heading of `help`, and the word that selects it."""
+
+    keyword: str
+    title: str
+
+
+GROUPS = (
+    Group("domain", "Domain Management"),
+    Group("monitor", "Domain Monitoring"),
+    Group("host", "Host and Hypervisor"),
+    Group("safety", "Checks, History and Repair"),
+    Group("virsh", "{Program} itself"),
+)
+
+ROWS = (
+    Row("autostart", "lifecycle:autostart", "domain", "start a domain with the host, or no longer"),
+    Row("blockcopy", "blockcopy:blockcopy", "domain", "copy a disk to another place while the guest runs"),
+    Row("blockjob", "blockjob:blockjob", "domain", "look at, limit, end or pivot the job of a disk"),
+    Row("console", "console:console", "domain", "talk to the guest over its serial console"),
+    Row("create", "definition:create", "domain", "start a guest from an XML file without defining it"),
+    Row("define", "definition:define", "domain", "define a domain from an XML file, without starting it"),
+    Row("destroy", "lifecycle:destroy", "domain", "stop a guest at once, as if its plug was pulled"),
+    Row("domdisplay", "displays:domdisplay", "domain", "address of a guest's graphical display, as a URI"),
+    Row("domid", "names:domid", "domain", "id of a domain given by name or UUID"),
+    Row("domname", "names:domname", "domain", "name of a domain given by id or UUID"),
+    Row("domuuid", "names:domuuid", "domain", "UUID of a domain given by name or id"),
+    Row("domxml-from-native", "native:domxml_from_native", "domain", "another program's configuration as domain XML"),
+    Row("domxml-to-native", "native:domxml_to_native", "domain", "domain XML as another program's configuration"),
+    Row("dumpxml", "definition:dumpxml", "domain", "print a domain's XML"),
+    Row("edit", "edit:edit", "domain", "change a domain's XML in an editor"),
+    Row("managedsave", "saving:managedsave", "domain", "save a guest's memory for its next start, and end it"),
+    Row("managedsave-remove", "saving:managedsave_remove", "domain", "forget the saved memory of a domain"),
+    Row("qemu-monitor-command", "monitor:qemu_monitor_command", "domain", "give a command to QEMU's monitor"),
+    Row("reboot", "lifecycle:reboot", "domain", "ask a guest to reboot"),
+    Row("reset", "lifecycle:reset", "domain", "press a guest's reset button"),
+    Row("restore", "saving:restore", "domain", "go on with a guest that was saved to a file"),
+    Row("resume", "lifecycle:resume", "domain", "let a suspended guest go on"),
+    Row("save", "saving:save", "domain", "save a guest's memory to a file, and end it"),
+    Row("shutdown", "lifecycle:shutdown", "domain", "ask a guest to shut down"),
+    Row("start", "starting:start", "domain", "start a defined domain"),
+    Row("suspend", "lifecycle:suspend", "domain", "stop a guest's processors for a while"),
+    Row("ttyconsole", "displays:ttyconsole", "domain", "terminal device of a guest's console"),
+    Row("undefine", "definition:undefine", "domain", "remove the definition of a domain"),
+    Row("vncdisplay", "displays:vncdisplay", "domain", "address of a guest's VNC display"),
+    Row("domblklist", "devices:domblklist", "monitor", "disks of a domain"),
+    Row("domiflist", "devices:domiflist", "monitor", "network interfaces of a domain"),
+    Row("dominfo", "facts:dominfo", "monitor", "the most important facts about a domain"),
+    Row("domstate", "facts:domstate", "monitor", "what a guest is doing"),
+    Row("list", "listing:list_domains", "monitor", "list domains"),
+    Row("hostname", "host:hostname", "host", "name of the host"),
+    Row("nodeinfo", "host:nodeinfo", "host", "processors and memory of the host"),
+    Row("uri", "host:uri", "host", "URI of the connection"),
+    Row("version", "host:version", "host", "versions of the program and of QEMU"),
+    Row("history", "safety:history", "safety", "what was changed in a domain, when and how"),
+    Row("recover", "safety:recover", "safety", "finish or take back what was interrupted"),
+    Row("undo", "safety:undo", "safety", "bring back a definition that was changed or removed"),
+    Row("cd", "itself:cd", "virsh", "change the working folder"),
+    Row("completion", "itself:completion", "virsh", "print the completion script for a shell"),
+    Row("connect", "itself:connect", "virsh", "connect to a hypervisor, or again to the same"),
+    Row("echo", "itself:echo", "virsh", "print the arguments, quoted if wanted"),
+    Row("exit", "itself:quit_shell", "virsh", "leave the interactive shell"),
+    Row("help", "itself:help_command", "virsh", "explain all commands, a group of them, or one"),
+    Row("man", "itself:man", "virsh", "print the manual page"),
+    Row("pwd", "itself:pwd", "virsh", "print the working folder"),
+    Row("quit", "itself:quit_shell", "virsh", "leave the interactive shell"),
+)
+
+BY_NAME = {row.name: row for row in ROWS}
+
+
+def group_title(group: Group, program: str) -> str:
+    """The heading, with the program's own name where it speaks of itself."""
+    return group.title.format(Program=program.capitalize())
+
+
+def rows_of(group: Group) -> list[Row]:
+    """The commands of a group, in the order of the table."""
+    return [row for row in ROWS if row.group == group.keyword]
