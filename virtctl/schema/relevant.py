@@ -10,7 +10,8 @@ from virtctl.schema.node import Node
 
 def relevant(node: Node, plan: Plan, names: Collection[str]) -> Node:
     """`node` without the declared attributes and children whose field is not in `names`; the undeclared ones stay."""
-    kept = Node(node.tag, None, node.text, node.line)
+    read = plan.text is None or plan.text.name in names
+    kept = Node(node.tag, None, node.text if read else None, node.line)
     kept.raw = node.raw
     for key, value in node.attrs.items():
         field = plan.attrs.get(key)

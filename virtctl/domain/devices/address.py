@@ -98,7 +98,7 @@ class VirtioSerialAddress(Address, tag="address"):
     type = Field("@type", Enum("virtio-serial"), default="virtio-serial")
     controller = Field("@controller", UInt(), default=0)
     bus = Field("@bus", UInt(), default=0)
-    port = Field("@port", UInt())
+    port = Field("@port", UInt(), default=0)
 
 
 class CcidAddress(Address, tag="address"):

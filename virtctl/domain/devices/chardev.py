@@ -97,8 +97,6 @@ class ChannelTarget(Element, tag="target"):
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> ChannelTarget:
         """Reads what the kind of channel uses."""
         kind = node.attrs.get("type")
-        if kind is None:
-            raise UnsupportedConfig("unknown target type '(null)' specified for character device")
         uses = ("type", "address", "port") if kind == "guestfwd" else ("type", "name", "state")
         return super().parse(relevant(node, cls.plan, uses), mode)
 
@@ -136,12 +134,18 @@ class Channel(GuestChardev, tag="channel"):
     SPICEVMC = True
     target = Child("target", ChannelTarget, doc="the guest's end")
 
-    def parsed(self, node: Node, mode: Mode) -> None:
-        """There must be a target, and a virtio one for a SPICE agent."""
-        super().parsed(node, mode)
-        if self.target is None:
+    @classmethod
+    def check_first(cls, node: Node) -> None:
+        """There must be a target."""
+        if node.find("target") is None:
             raise XmlError("target type must be specified for channel device")
-        if self.type == "spicevmc" and self.target.type != "virtio":
+        if node.get("target/@type") is None:
+            raise UnsupportedConfig("unknown target type '(null)' specified for character device")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """A SPICE agent needs a virtio target."""
+        super().parsed(node, mode)
+        if self.target is not None and self.type == "spicevmc" and self.target.type != "virtio":
             raise UnsupportedConfig("spicevmc device type only supports virtio")
 
     def check(self) -> None:

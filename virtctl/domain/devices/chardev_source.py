@@ -118,8 +118,13 @@ class Chardev(Element):
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
         """Reads it, leaving out what its kind does not use."""
         kind = node.attrs.get("type") or cls.TYPE
+        cls.check_first(node)
         _check_counts(node, kind)
         return super().parse(_narrow(node, kind), mode)
+
+    @classmethod
+    def check_first(cls, node: Node) -> None:
+        """Called before anything is read. Nothing by default."""
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """Fills in what libvirt writes though the user did not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtctl.errors import UnsupportedConfig, XmlError
+from virtctl.errors import UnsupportedConfig
 from virtctl.schema.element import Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.types import Str, YesNo
@@ -13,8 +13,7 @@ class DeviceSeclabel(Element, tag="seclabel"):
 
     model = Field("@model", Str(), doc="security driver: selinux, apparmor, dac")
     labelskip = Field("@labelskip", YesNo(), live=True, doc="whether labelling failed and was skipped")
-    relabel = Field("@relabel", YesNo(), doc="whether to label at all",
-                    refused=(XmlError, "invalid security relabel value %s"))
+    relabel = Field("@relabel", YesNo(), doc="whether to label at all")
     label = Field("label", Str(), doc="the label")
 
     def parsed(self, node: Node, mode: Mode) -> None:
@@ -24,6 +23,10 @@ class DeviceSeclabel(Element, tag="seclabel"):
         if self.label and not self.relabel:
             model = self.model or "(null)"
             raise UnsupportedConfig(f"Cannot specify a label if relabelling is turned off. model={model}")
+
+    def visible(self, mode: Mode) -> bool:
+        """A definition does not say that a file may be labelled as the domain is."""
+        return mode.live or self.label is not None or not self.relabel
 
     def written(self, node: Node, mode: Mode) -> None:
         """A label that was skipped says only that."""
