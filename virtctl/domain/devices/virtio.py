@@ -6,6 +6,7 @@ from virtctl.schema.element import Field
 from virtctl.schema.types import OnOff
 
 Option = Field[bool | None]
+DRIVER_LAST = ("iommu", "ats", "packed", "page_per_vq")
 TRANSITIONAL = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
 
