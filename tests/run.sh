@@ -24,32 +24,37 @@ missing_packages() {
 # Packages that bring a daemon would start it. The tests start their own and nothing may run behind the user's back.
 install_packages() {
     [ -n "$1" ] || return 0
-    echo "tests/run.sh: installing" $1
+    echo "tests/run.sh: installing" "$(echo "$1" | tr "\n" " ")"
     policy=/usr/sbin/policy-rc.d
+    made=
     if [ ! -e "$policy" ]; then
+        made=$policy
+        trap 'as_root rm -f "$made"' EXIT
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
         as_root chmod 755 "$policy"
-        trap 'as_root rm -f "$policy"' EXIT
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+    # shellcheck disable=SC2086 # a list of words
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $1 >/dev/null
     trap - EXIT
-    if [ "$(cat "$policy" 2>/dev/null)" = "$(printf '#!/bin/sh\nexit 101')" ]; then as_root rm -f "$policy"; fi
+    if [ -n "$made" ]; then as_root rm -f "$made"; fi
+}
+
+kernel_package() {
+    apt-cache depends linux-image-cloud-amd64 2>/dev/null | awk '$1 == "Depends:" && /linux-image-/ {print $2}'
 }
 
 # The kernel of the Linux guest: downloaded and unpacked, never installed.
 fetch_kernel() {
     if ls "$KERNEL"/boot/vmlinuz-* >/dev/null 2>&1; then return 0; fi
-    package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | awk '$1 == "Depends:" && /linux-image-/ {print $2}')
-    if [ -z "$package" ]; then
-        as_root apt-get update -qq
-        package=$(apt-cache depends linux-image-cloud-amd64 | awk '$1 == "Depends:" && /linux-image-/ {print $2}')
-    fi
+    as_root apt-get update -qq
+    package=$(kernel_package)
     echo "tests/run.sh: fetching $package"
+    rm -rf "$KERNEL.new"
     mkdir -p "$KERNEL.new"
-    (cd "$KERNEL.new" && { apt-get download -qq "$package" || { as_root apt-get update -qq && apt-get download -qq "$package"; }; })
+    (cd "$KERNEL.new" && apt-get download -qq -o APT::Sandbox::User=root "$package")
     dpkg-deb -x "$KERNEL.new/$package"_*.deb "$KERNEL.new"
-    rm -rf "$KERNEL" "$KERNEL.new"/*.deb
+    rm -rf "$KERNEL" "$KERNEL.new/$package"_*.deb
     mv "$KERNEL.new" "$KERNEL"
 }
 
