@@ -1,0 +1,176 @@
+"""The verbs that are swept: how each is set up, what it does, and what may be true afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.waiting import eventually
+from virtctl.drivers.qemu import QemuDriver
+from virtctl.errors import VirtctlError
+from virtctl.values import (
+    BlockCopy,
+    DumpCoreOptions,
+    DumpOptions,
+    ListFilter,
+    RestoreOptions,
+    SaveOptions,
+    StartOptions,
+    UndefineOptions,
+)
+
+NAME = "g"
+UUID = "7d4f1f0e-0f0a-4c4b-9a55-1c5f0f9b2a11"
+_EVERYTHING = ListFilter(inactive=True)
+BOTH = frozenset({"running", "shut off"})
+
+
+def document(disk: Path, note: str = "old") -> str:
+    """A small guest with one disk; `note` is its description."""
+    return f"""<domain type='qemu'>
+  <name>{NAME}</name><uuid>{UUID}</uuid><description>{note}</description>
+  <memory unit='MiB'>8</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/><source file='{disk}'/><target dev='vda' bus='virtio'/>
+    </disk>
+    <controller type='usb' model='none'/><memballoon model='none'/>
+  </devices>
+</domain>"""
+
+
+class Lab:
+    """The state of one sweep: a driver, a disk, files to save to."""
+
+    def __init__(self, folder: Path, driver: QemuDriver) -> None:
+        self.driver = driver
+        self.folder = folder
+        self.disk = folder / "disk.img"
+        self.copy = folder / "copy.img"
+        self.image = folder / "memory.save"
+        self.core = folder / "core"
+        self.note = "old"
+
+    def wipe(self) -> None:
+        """Nothing defined, nothing running, no files."""
+        driver = self.driver
+        driver.recover()
+        for row in driver.rows(_EVERYTHING):
+            if row.id is not None:
+                driver.destroy(row.name)
+        for row in driver.rows(_EVERYTHING):
+            driver.undefine(row.name, UndefineOptions(managed_save=True))
+        for path in (self.copy, self.image, self.core):
+            path.unlink(missing_ok=True)
+        self.disk.write_bytes(b"\0" * 65536)
+
+    def define(self, note: str = "old") -> None:
+        """The domain, defined."""
+        self.driver.define(document(self.disk, note))
+
+    def running(self) -> None:
+        """The domain, defined and running."""
+        self.define()
+        self.driver.start(NAME, StartOptions())
+
+    def paused(self) -> None:
+        """The domain, running and suspended."""
+        self.running()
+        self.driver.suspend(NAME)
+
+    def redefined(self) -> None:
+        """The domain, defined twice."""
+        self.define("old")
+        self.define("new")
+
+    def saved(self) -> None:
+        """The domain's memory in the image; it does not run."""
+        self.running()
+        self.driver.save(NAME, self.image, SaveOptions())
+
+    def managed(self) -> None:
+        """The domain with a managed save."""
+        self.running()
+        self.driver.managedsave(NAME, SaveOptions())
+
+    def copying(self) -> None:
+        """The domain running, its disk copied and the copy ready."""
+        self.running()
+        self.driver.blockcopy(NAME, "vda", BlockCopy(str(self.copy)))
+        eventually(lambda: (job := self.driver.blockjob(NAME, "vda")) is not None and job.ready, "the copy is ready")
+
+    def description(self) -> str:
+        """The note in the stored document."""
+        text = self.driver.dumpxml(NAME, DumpOptions(inactive=True))
+        return text.partition("<description>")[2].partition("</description>")[0]
+
+
+class Verb(NamedTuple):
+    """`states` are the legal states after a fault, `keeps` says that a guest that ran must never be lost."""
+
+    name: str
+    prepare: Callable[[Lab], None]
+    act: Callable[[Lab], Callable[[QemuDriver], object]]
+    done: Callable[[Lab], bool]
+    states: frozenset[str] = frozenset({"shut off"})
+    keeps: bool = False
+    defined: bool | None = True
+
+
+def _state(lab: Lab) -> str:
+    try:
+        return lab.driver.state(NAME).state
+    except VirtctlError:
+        return "undefined"
+
+
+VERBS = [
+    Verb("define", lambda lab: None, lambda lab: lambda d: d.define(document(lab.disk)),
+         lambda lab: _state(lab) == "shut off", defined=None),
+    Verb("redefine", lambda lab: lab.define("old"), lambda lab: lambda d: d.define(document(lab.disk, "new")),
+         lambda lab: lab.description() == "new"),
+    Verb("define-running", lambda lab: lab.running(), lambda lab: lambda d: d.define(document(lab.disk, "new")),
+         lambda lab: lab.description() == "new", frozenset({"running"}), keeps=True),
+    Verb("undefine", lambda lab: lab.define(), lambda lab: lambda d: d.undefine(NAME, UndefineOptions()),
+         lambda lab: _state(lab) == "undefined", defined=None),
+    Verb("autostart", lambda lab: lab.define(), lambda lab: lambda d: d.set_autostart(NAME, True),
+         lambda lab: lab.driver.info(NAME).autostart),
+    Verb("undo", lambda lab: lab.redefined(), lambda lab: lambda d: d.undo(NAME),
+         lambda lab: lab.description() == "old"),
+    Verb("start", lambda lab: lab.define(), lambda lab: lambda d: d.start(NAME, StartOptions()),
+         lambda lab: _state(lab) == "running", BOTH),
+    Verb("create", lambda lab: None, lambda lab: lambda d: d.create(document(lab.disk), StartOptions()),
+         lambda lab: _state(lab) == "running", frozenset({"running", "undefined"}), defined=None),
+    Verb("suspend", lambda lab: lab.running(), lambda lab: lambda d: d.suspend(NAME),
+         lambda lab: _state(lab) == "paused", frozenset({"running", "paused"}), keeps=True),
+    Verb("resume", lambda lab: lab.paused(), lambda lab: lambda d: d.resume(NAME),
+         lambda lab: _state(lab) == "running", frozenset({"running", "paused"}), keeps=True),
+    Verb("destroy", lambda lab: lab.running(), lambda lab: lambda d: d.destroy(NAME),
+         lambda lab: _state(lab) == "shut off", BOTH),
+    Verb("save", lambda lab: lab.running(), lambda lab: lambda d: d.save(NAME, lab.image, SaveOptions()),
+         lambda lab: _state(lab) == "shut off" and lab.image.exists(), BOTH),
+    Verb("restore", lambda lab: lab.saved(), lambda lab: lambda d: d.restore(lab.image, RestoreOptions()),
+         lambda lab: _state(lab) == "running", BOTH),
+    Verb("managedsave", lambda lab: lab.running(), lambda lab: lambda d: d.managedsave(NAME, SaveOptions()),
+         lambda lab: lab.driver.info(NAME).managed_save, BOTH),
+    Verb("start-managed", lambda lab: lab.managed(), lambda lab: lambda d: d.start(NAME, StartOptions()),
+         lambda lab: _state(lab) == "running", BOTH),
+    Verb("managedsave-remove", lambda lab: lab.managed(), lambda lab: lambda d: d.managedsave_remove(NAME),
+         lambda lab: not lab.driver.info(NAME).managed_save),
+    Verb("save-image-define", lambda lab: lab.saved(),
+         lambda lab: lambda d: d.define_image_xml(lab.image, document(lab.disk, "new")),
+         lambda lab: "new" in lab.driver.image_xml(lab.image)),
+    Verb("dump", lambda lab: lab.running(),
+         lambda lab: lambda d: d.dump(NAME, lab.core, DumpCoreOptions(memory_only=True)),
+         lambda lab: lab.core.exists(), frozenset({"running"}), keeps=True),
+    Verb("blockcopy", lambda lab: lab.running(),
+         lambda lab: lambda d: d.blockcopy(NAME, "vda", BlockCopy(str(lab.copy))),
+         lambda lab: lab.driver.blockjob(NAME, "vda") is not None, frozenset({"running"}), keeps=True),
+    Verb("pivot", lambda lab: lab.copying(), lambda lab: lambda d: d.blockjob_pivot(NAME, "vda"),
+         lambda lab: str(lab.copy) in lab.driver.dumpxml(NAME, DumpOptions(inactive=True)), frozenset({"running"}),
+         keeps=True),
+    Verb("abort", lambda lab: lab.copying(), lambda lab: lambda d: d.blockjob_abort(NAME, "vda"),
+         lambda lab: lab.driver.blockjob(NAME, "vda") is None, frozenset({"running"}), keeps=True),
+]
