@@ -36,6 +36,7 @@ class Host(NamedTuple):
     cpu_count: int = 2
     page_size: int = 4096
     kvm: bool = True
+    tpm_versions: tuple[str, ...] = ()  # that swtpm can emulate
     cpu_limits: tuple[tuple[str, int], ...] = ()  # processors at most, by machine
     security_model: str = "none"
     nvram_dir: str = "/var/lib/libvirt/qemu/nvram"

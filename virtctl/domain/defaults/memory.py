@@ -5,7 +5,7 @@ from __future__ import annotations
 from virtctl.domain.devices.memory import MemoryDevice
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.errors import UnsupportedConfig, XmlError
+from virtctl.errors import XmlError
 
 
 def memory(domain: Domain, host: Host) -> None:
@@ -16,7 +16,7 @@ def memory(domain: Domain, host: Host) -> None:
     if in_cells:
         domain.memory = in_cells + modules
     elif modules > (domain.memory or 0):
-        raise UnsupportedConfig("Total size of memory devices exceeds the total memory size")
+        raise XmlError("Total size of memory devices exceeds the total memory size")
     total = domain.memory or 0
     if total - modules == 0:
         raise XmlError("Memory size must be specified via <memory> or in the <numa> configuration")

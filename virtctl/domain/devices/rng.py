@@ -26,7 +26,7 @@ class RngBackend(Chardev, tag="backend"):
     def output_order(cls, found: dict[str, Declared]) -> list[Declared]:
         """What it is comes before where it is."""
         first = ("model", "type", "path_")
-        return sorted(found.values(), key=lambda field: field.name not in first and 1 or 0)
+        return sorted(found.values(), key=lambda field: field.name not in first)
 
     def missing(self, field: Declared) -> VirtctlError:
         """The error for a kind that is not there."""

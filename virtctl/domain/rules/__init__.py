@@ -16,6 +16,7 @@ from virtctl.domain.rules import (
     graphics,
     hostdevs,
     interfaces,
+    small,
 )
 
 Rule = Callable[[Domain, Host], None]
@@ -28,6 +29,11 @@ RULES: list[Rule] = [
     general.timers,
     general.identity,
     general.resource_control,
+    small.single,
+    small.sounds,
+    small.tpms,
+    small.iommus,
+    small.modules,
     boot.serial_output,
     boot.selection,
     disks.disks,
