@@ -7,6 +7,7 @@ from virtctl.domain.devices.address import PciAddress
 from virtctl.errors import InternalError, VirtctlError, XmlError
 
 FUNCTIONS = 8
+UNGROWABLE = ((Connect.ROOT_PORT, "pcie-root-port"), (Connect.DOWNSTREAM_PORT, "pcie-switch-downstream-port"))
 
 
 class Bus:
@@ -14,11 +15,11 @@ class Bus:
 
     __slots__ = ("aggregate", "first", "flags", "last", "model", "slots")
 
-    def __init__(self, model: str, *, hotplug: bool = True) -> None:
+    def __init__(self, model: str) -> None:
+        if model not in OFFERS:
+            raise InternalError("PCI controller model was not set correctly")
         self.model = model
         self.flags, self.first, self.last = OFFERS[model]
-        if not hotplug:
-            self.flags &= ~Connect.HOTPLUG
         self.slots = [0] * 32
         self.aggregate = [False] * 32
 
@@ -55,12 +56,13 @@ class Buses:
     def reserve(self, address: PciAddress, flags: int, *, from_config: bool = True) -> None:
         """Takes an address that is already decided. Raises when it cannot be."""
         error = XmlError if from_config else InternalError
+        name = str(address)
         if self.growing:
             self._grow_to(address, flags)
-        self.validate(address, flags, from_config=from_config)
+        self.validate(address, flags, name, from_config=from_config)
         bus = self.buses[address.bus]
         if bus.slots[address.slot] & (1 << address.function):
-            raise error(f"Attempted double use of PCI Address {address}")
+            raise error(f"Attempted double use of PCI Address {name}")
         if not bus.slots[address.slot] and flags & Connect.AGGREGATE:
             bus.aggregate[address.slot] = True
         bus.slots[address.slot] |= 1 << address.function
@@ -88,46 +90,42 @@ class Buses:
                 return PciAddress(bus=number, slot=place[0], function=place[1])
         return None
 
-    def validate(self, address: PciAddress, flags: int, *, from_config: bool = True) -> None:
-        """Whether such a device may sit there. Raises with the reason."""
+    def validate(self, address: PciAddress, flags: int, name: str, *, from_config: bool = True) -> None:
+        """Whether such a device may sit there; messages call the address `name`. Raises with the reason."""
         error = XmlError if from_config else InternalError
         if not self.buses:
             raise error("No PCI buses available")
         if address.domain != 0:
-            raise error("Only PCI domain 0 is available")
+            raise error(f"Invalid PCI address {name}. Only PCI domain 0 is available")
         if address.bus >= len(self.buses):
-            raise error(f"Only PCI buses up to {len(self.buses) - 1} are available")
+            raise error(f"Invalid PCI address {name}. Only PCI buses up to {len(self.buses) - 1} are available")
         bus = self.buses[address.bus]
-        self._check_connection(bus, address, flags, error, from_config)
+        self._check_connection(address, flags, name, error, from_config)
         if address.slot < bus.first:
-            raise error(f"Invalid PCI address {address}. slot must be >= {bus.first}")
+            raise error(f"Invalid PCI address {name}. slot must be >= {bus.first}")
         if address.slot > bus.last:
-            raise error(f"Invalid PCI address {address}. slot must be <= {bus.last}")
+            raise error(f"Invalid PCI address {name}. slot must be <= {bus.last}")
         if address.function >= FUNCTIONS:
-            raise error(f"Invalid PCI address {address}. function must be <= {FUNCTIONS - 1}")
+            raise error(f"Invalid PCI address {name}. function must be <= {FUNCTIONS - 1}")
 
-    def _check_connection(self, bus: Bus, address: PciAddress, flags: int, error: type[VirtctlError],
+    def _check_connection(self, address: PciAddress, flags: int, name: str, error: type[VirtctlError],
                           from_config: bool) -> None:
-        offered = bus.flags
+        offered = self.buses[address.bus].flags
         if from_config:
             # The user may put a PCI card into a PCIe slot and the other way round, and forgo hotplug.
             if offered & ENDPOINT:
                 offered |= ENDPOINT
-            offered |= flags & Connect.HOTPLUG
             if flags & Connect.PCI_BRIDGE:
                 flags |= Connect.PCI_DEVICE
         if flags & Connect.INTEGRATED and address.bus != 0:
-            raise error(f"The device at PCI address {address} needs to be an integrated device (bus=0)")
+            raise error(f"The device at PCI address {name} needs to be an integrated device (bus=0)")
         if not flags & offered & KINDS:
             wanted = next((name for kind, name in NAMES if flags & kind), None)
             if wanted is None:
-                raise error(f"The device at PCI address {address} has unrecognized connection type flags "
+                raise error(f"The device at PCI address {name} has unrecognized connection type flags "
                             f"0x{flags:02x}")
-            raise error(f"The device at PCI address {address} cannot be plugged into the PCI controller with "
+            raise error(f"The device at PCI address {name} cannot be plugged into the PCI controller with "
                         f"index='{address.bus}'. It requires a controller that accepts a {wanted}.")
-        if flags & Connect.HOTPLUG and not offered & Connect.HOTPLUG:
-            raise error(f"The device at PCI address {address} requires hotplug capability, but the PCI controller "
-                        f"with index='{address.bus}' doesn't support hotplug")
 
     def _grow_to(self, address: PciAddress, flags: int) -> None:
         """Adds the buses that `address` names and that are not there yet; may move it to a later bus."""
@@ -137,23 +135,30 @@ class Buses:
         first: list[str] = []
         if flags & (Connect.PCI_DEVICE | Connect.PCI_BRIDGE):
             model, first = self._conventional(flags)
-        elif flags & (Connect.PCIE_DEVICE | Connect.UPSTREAM_PORT | Connect.PCIE_TO_PCI):
+        elif flags & (Connect.PCIE_DEVICE | Connect.UPSTREAM_PORT):
             model = "pcie-root-port"
         else:
             self._cannot_grow(flags)
-        if first and missing < len(first) + 1:
-            address.bus += len(first) + 1 - missing
-            missing = len(first) + 1
-        for name in first + [model] * (missing - len(first)):
-            self.buses.append(Bus(name))
+        if first and missing == 1:
+            # The device sits behind the bridge, not behind the port that the bridge needs.
+            address.bus += 1
+            missing = 2
+        added = [Bus(name) for name in first + [model] * (missing - len(first))]
+        if first:
+            added[0].flags = Connect.PCIE_TO_PCI  # kept for the bridge
+        self.buses += added
 
     def _conventional(self, flags: int) -> tuple[str, list[str]]:
         """The model of a further conventional bus, and what must come before it."""
         if any(bus.flags & Connect.PCI_BRIDGE for bus in self.buses):
             return "pci-bridge", []
-        return "pcie-to-pci-bridge", ["pcie-root-port"]
+        return "pci-bridge", ["pcie-root-port", "pcie-to-pci-bridge"]
 
     def _cannot_grow(self, flags: int) -> None:
+        for kind, model in UNGROWABLE:
+            if flags & kind:
+                raise InternalError(f"a PCI slot is needed to connect a PCI controller model='{model}', but none is "
+                                    "available, and it cannot be automatically added")
         raise InternalError(f"Cannot automatically add a new PCI bus for a device with connect flags {flags:02x}")
 
 
@@ -161,4 +166,4 @@ def compatible(offered: int, wanted: int) -> bool:
     """Whether a bus that libvirt picks by itself suits a device."""
     if not offered & wanted & KINDS:
         return False
-    return not (wanted & Connect.HOTPLUG and not offered & Connect.HOTPLUG)
+    return not (wanted & Connect.AUTO and not offered & Connect.AUTO)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from virtctl.domain.addresses.buses import Buses
-from virtctl.domain.addresses.connect import ENDPOINT, Connect
+from virtctl.domain.addresses.connect import ENDPOINT, PCI, Connect
 from virtctl.domain.addresses.places import is_present, is_wanted
 from virtctl.domain.addresses.wants import Board, wants
 from virtctl.domain.controllers import all_controllers, controllers
 from virtctl.domain.devices.address import PciAddress
 from virtctl.domain.devices.controller import Controller
+from virtctl.domain.devices.sound import Sound
 from virtctl.domain.devices.video import Video
 from virtctl.domain.domain import Domain
 from virtctl.errors import InternalError, XmlError
@@ -55,9 +56,18 @@ def _reserve_ich9(domain: Domain, buses: Buses, board: Board) -> None:
             _prefer(cont, buses, board, (0x1D, 0x1A), multifunction=True)
         elif cont.type == "pci" and cont.model == "dmi-to-pci-bridge" and is_wanted(cont):
             _prefer(cont, buses, board, (0x1E,))
+    _prefer_sound(domain, buses)
     for function in (0, 3):
         buses.reserve(PciAddress(slot=0x1F, function=function), Connect.PCIE_DEVICE)
     _reserve_video(domain, buses, board, slot=1)
+
+
+def _prefer_sound(domain: Domain, buses: Buses) -> None:
+    """The first ICH9 sound card has a customary slot too."""
+    for card in domain.devices.all(Sound) if domain.devices else ():
+        if card.model == "ich9" and is_wanted(card) and not buses.in_use(0, 0x1B):
+            card.address = PciAddress(slot=0x1B)
+            buses.reserve(PciAddress(slot=0x1B), PCI)
 
 
 def _prefer(cont: Controller, buses: Buses, board: Board, slots: tuple[int, ...], *,
@@ -77,7 +87,7 @@ def _reserve_video(domain: Domain, buses: Buses, board: Board, slot: int) -> Non
         return
     primary = videos[0]
     address = PciAddress(slot=slot)
-    buses.validate(address, ENDPOINT)
+    buses.validate(address, ENDPOINT, str(address))
     if buses.in_use(0, slot):
         primary.address = buses.next_free(wants(primary, board))
     else:

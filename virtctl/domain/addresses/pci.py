@@ -49,8 +49,7 @@ def create(domain: Domain, board: Board, *, growing: bool, count: int) -> Buses:
     filler = topology.filler_model(domain, board)
     for index in range(count):
         found = models.get(index)
-        model = (found.model if found else None) or (root if index == 0 else filler)
-        buses.buses.append(Bus(model, hotplug=found is None or found.hotplug is not False))
+        buses.buses.append(Bus((found.model or "") if found else root if index == 0 else filler))
     for device in topology.pci_devices(domain):
         _collect(buses, device, board)
     return buses

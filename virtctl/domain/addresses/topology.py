@@ -10,7 +10,7 @@ from virtctl.domain.devices.address import PciAddress
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.device import Device
 from virtctl.domain.domain import Domain
-from virtctl.errors import InternalError, XmlError
+from virtctl.errors import UnsupportedConfig
 
 # The order in which libvirt looks at all devices.
 ALL = ("disk", "interface", "sound", "hostdev", "video", "controller", "smartcard", "serial", "parallel", "channel",
@@ -84,7 +84,7 @@ def complete_controllers(domain: Domain) -> None:
         elif model in EXPANDERS and cont.bus_nr is None:
             cont.bus_nr = _free_bus_number(domain, cont)
         if model == "pci-bridge" and isinstance(address, PciAddress) and index <= address.bus:
-            raise XmlError(f"PCI controller at index {index} (0x{index:02x}) has bus='0x{address.bus:02x}', "
+            raise UnsupportedConfig(f"PCI controller at index {index} (0x{index:02x}) has bus='0x{address.bus:02x}', "
                            "but index must be larger than bus")
 
 
@@ -93,6 +93,7 @@ def _free_bus_number(domain: Domain, cont: Controller) -> int:
     used = [other.bus_nr for other in controllers(domain, "pci") if other.bus_nr is not None]
     lowest = min(used, default=256)
     if lowest <= 2:
-        raise InternalError("No free busNr lower than current lowest busNr is available to auto-assign to bus "
-                            f"{cont.index}. Must be manually assigned")
+        bus = cont.address.bus if isinstance(cont.address, PciAddress) else 0
+        raise UnsupportedConfig("No free busNr lower than current lowest busNr is available to auto-assign to bus "
+                                f"{bus}. Must be manually assigned")
     return lowest - 2

@@ -106,9 +106,10 @@ def _check_pci(domain: Domain, cont: Controller) -> None:
     machine = machine_of(domain)
     if cont.model in ("pci-root", "pcie-root") and cont.index != 0:
         raise XmlError("pci-root and pcie-root controllers should have index 0")
-    if (cont.model == "pci-expander-bus" and not is_i440fx(machine)) or (
-            cont.model == "pcie-expander-bus" and not is_q35(machine)):
-        raise UnsupportedConfig(f"{cont.model} controllers are not supported with this machine type")
+    if cont.model == "pci-expander-bus" and not is_i440fx(machine):
+        raise UnsupportedConfig("pci-expander-bus controllers are only supported on 440fx-based machinetypes")
+    if cont.model == "pcie-expander-bus" and not is_q35(machine):
+        raise UnsupportedConfig("pcie-expander-bus controllers are not supported with this machine type")
     cells = domain.cpu.numa.cells if domain.cpu and domain.cpu.numa else []
     if cont.node is not None and cont.node >= len(cells):
         raise XmlError(f"{cont.model} with index {cont.index} is configured for a NUMA node ({cont.node}) "
@@ -122,7 +123,7 @@ def complete_model(cont: Controller) -> None:
 
 
 BOOTABLE = ("disk", "interface", "hostdev", "redirdev", "filesystem")
-WITH_ROM = ("interface", "hostdev", "filesystem")
+WITH_ROM = ("interface", "hostdev")
 
 
 def drop_unread(domain: Domain, host: Host) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from virtctl.errors import InternalError, XmlError
+from virtctl.errors import InternalError, UnsupportedConfig, XmlError
 from virtctl.schema.element import Element, ElementClass, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, Hex, OnOff, UInt, XmlType
@@ -17,7 +17,8 @@ MAX_USB_DEPTH = 4
 class Address(Element, tag="address"):
     """An address whose kind is not one of the classes below; parsing picks the class by `type`."""
 
-    type = Field("@type", Enum(*_TYPES), required=True, doc="kind of address")
+    type = Field("@type", Enum(*_TYPES), required=True, doc="kind of address",
+                 refused=(UnsupportedConfig, "unknown address type '%s'"))
 
     @classmethod
     def class_for(cls, node: Node) -> ElementClass:
@@ -39,7 +40,7 @@ class PciAddress(Address, tag="address"):
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """The numbers must be such as hardware can have."""
-        check_pci_range(self.domain, self.bus, self.slot, self.function)
+        check_pci_range(0, self.bus, self.slot, self.function)
 
     def written(self, node: Node, mode: Mode) -> None:
         """One that still waits for its numbers shows none."""

@@ -7,6 +7,7 @@ from virtctl.domain.devices.controller import Controller
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.machine import is_i440fx, machine_of
+from virtctl.domain.rules.pci_controllers import check_pci_controller
 from virtctl.errors import InternalError, UnsupportedConfig, XmlError
 
 MAX_XHCI_PORTS = 15
@@ -24,7 +25,9 @@ def check_controllers(domain: Domain, host: Host) -> None:
     """Every controller."""
     for cont in all_controllers(domain):
         _check_options(domain, cont)
-        if cont.type == "scsi":
+        if cont.type == "pci":
+            check_pci_controller(domain, cont)
+        elif cont.type == "scsi":
             _check_scsi(cont)
         elif cont.type == "usb":
             _check_usb(domain, cont)
