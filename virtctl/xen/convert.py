@@ -5,6 +5,7 @@ from __future__ import annotations
 from virtctl.errors import InvalidArgument, UnsupportedConfig, VirtctlError
 from virtctl.schema.node import Node, to_text
 from virtctl.xen.config import read_config
+from virtctl.xen.exporting import TYPES, as_xen
 from virtctl.xen.from_sexpr import NEWEST, from_sexpr
 from virtctl.xen.from_xl import from_xl
 from virtctl.xen.from_xm import from_xm
@@ -31,7 +32,9 @@ def from_native(name: str, text: str, xend_version: int = NEWEST, notes: list[st
 
 
 def to_native(name: str, domain: Node, xend_version: int = NEWEST, notes: list[str] | None = None) -> str:
-    """The native configuration of a domain document, ending in a newline."""
+    """The native configuration of a domain document, Xen's or KVM's, ending in a newline."""
+    if domain.attrs.get("type") in TYPES:
+        domain = as_xen(domain, notes if notes is not None else [])
     if _checked(name, xend_version) == "xen-sxpr":
         return to_sexpr(domain, xend_version, notes) + "\n"
     return to_xm(domain, notes) if name == "xen-xm" else to_xl(domain, notes)

@@ -55,12 +55,10 @@ def join_uname(disk: Disk) -> str | None:
         return None
     if disk.kind == "network":
         raise UnsupportedConfig(f"disk '{disk.target}': a network disk can only be written for xen-xl")
-    driver = disk.driver or ("phy" if disk.kind == "block" else "file")
+    driver = uname_driver(disk)
     if driver in TAP:
         kind = "aio" if disk.format in (None, "raw") else disk.format
         return f"{driver}:{kind}:{disk.source}"
-    if driver == "qemu":
-        driver = _for_qemu(disk)
     if disk.format not in (None, "raw"):
         raise UnsupportedConfig(f"disk '{disk.target}': driver '{driver}' takes raw images only, not '{disk.format}'",
                                 hint="use <driver name='tap'/> or tap2 for other formats")
@@ -69,9 +67,12 @@ def join_uname(disk: Disk) -> str | None:
     return f"{driver}:{disk.source}"
 
 
-def _for_qemu(disk: Disk) -> str:
-    """qdisk came with xl; an older Xen reads the same raw file or block device in its own ways."""
-    return "phy" if disk.kind == "block" else "file"
+def uname_driver(disk: Disk) -> str:
+    """The driver as xend and xm call it. qdisk came with xl: an older Xen reads the same image in its own ways."""
+    native = "phy" if disk.kind == "block" else "file"
+    if disk.driver == "qemu":
+        return native if disk.format in (None, "raw") else "tap"
+    return disk.driver or native
 
 
 def kind_of(driver: str | None) -> str:

@@ -6,7 +6,7 @@ from virtctl.errors import UnsupportedConfig
 from virtctl.schema.node import Node
 from virtctl.schema.types import CpuSet
 from virtctl.xen.chardev import format_chardev
-from virtctl.xen.disks import TAP, join_uname
+from virtctl.xen.disks import TAP, join_uname, uname_driver
 from virtctl.xen.from_sexpr import NEWEST
 from virtctl.xen.guest import Disk, Graphics, Guest, Pci, Vif
 from virtctl.xen.mapping import format_boot, format_sounds
@@ -23,9 +23,10 @@ _DEFAULT_VRAM = {"cirrus": (None, 8192, 16384), "vga": (None, 16384)}
 def to_sexpr(domain: Node, xend_version: int = NEWEST, notes: list[str] | None = None) -> str:
     """The s-expression of a domain document. Raises UnsupportedConfig for what xend cannot be told."""
     guest = read_document(domain, _WHAT)
+    text = sexpr_of_guest(guest, xend_version)
     if notes is not None:
         notes += guest.notes
-    return sexpr_of_guest(guest, xend_version)
+    return text
 
 
 def sexpr_of_guest(guest: Guest, xend_version: int = NEWEST) -> str:
@@ -109,7 +110,7 @@ def _image(guest: Guest, version: int) -> list[Sexpr]:
             raise UnsupportedConfig(f"unsupported timer type (name) '{timer.name}' in {_WHAT}")
         out.append(["hpet", str(int(timer.present is not False))])
     if guest.graphics and (guest.hvm or version < 3):
-        _put_graphics(out, guest.graphics[0], version)
+        _put_graphics(out, guest, version)
     if guest.hvm:
         _put_video(out, guest)
         out.append(["rtc_timeoffset", str(guest.clock_offset)])
@@ -137,15 +138,17 @@ def _put_hvm(out: list[Sexpr], guest: Guest, version: int) -> None:
         out.append(["soundhw", Quoted(format_sounds(guest.sounds))])
 
 
-def _put_graphics(out: list[Sexpr], graphics: Graphics, version: int) -> None:
+def _put_graphics(out: list[Sexpr], guest: Guest, version: int) -> None:
+    graphics = guest.graphics[0]
     out.append([graphics.kind, "1"])
-    # The first xend chose the port by the domain's number and had no other word for a display.
-    if version == 1:
-        refuse("xen-sxpr of version 1", [(graphics.port is not None and not graphics.autoport, "a fixed vnc port"),
-                                         (graphics.listen, "graphics/@listen"), (graphics.passwd, "graphics/@passwd"),
-                                         (graphics.keymap, "graphics/@keymap")])
     if version > 1 or graphics.kind == "sdl":
         out += _display(graphics)
+        return
+    lost = [name for name, value in (("port", None if graphics.autoport else graphics.port),
+                                     ("listen", graphics.listen), ("passwd", graphics.passwd),
+                                     ("keymap", graphics.keymap)) if value is not None]
+    guest.notes += [f"graphics/@{name} is not carried over: the first xend chose all of a display by itself"
+                    for name in lost]
 
 
 def _display(graphics: Graphics) -> list[Sexpr]:
@@ -188,13 +191,13 @@ def _in_image(disk: Disk, guest: Guest, version: int) -> bool:
 
 
 def _disk(disk: Disk, guest: Guest, version: int) -> list[Sexpr]:
-    driver = disk.driver if disk.driver in TAP else "vbd"
-    needed = {"vbd": 1, "tap": 2, "tap2": 4}[str(driver)]
+    driver = uname_driver(disk) if uname_driver(disk) in TAP else "vbd"
+    needed = {"vbd": 1, "tap": 2, "tap2": 4}[driver]
     if version < needed:
         raise UnsupportedConfig(f"disk '{disk.target}': driver '{driver}' needs a xend of version {needed}")
     suffix = ":cdrom" if disk.device == "cdrom" else ":disk"
     name = (f"{disk.target}{suffix}" if version > 1 else f"ioemu:{disk.target}") if guest.hvm else disk.target
-    out: list[Sexpr] = [str(driver), ["dev", Quoted(name)]]
+    out: list[Sexpr] = [driver, ["dev", Quoted(name)]]
     _put(out, "uname", join_uname(disk))
     out.append(["mode", Quoted("r" if disk.readonly else "w!" if disk.shareable else "w")])
     _put(out, "backend", disk.backend)
