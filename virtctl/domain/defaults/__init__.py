@@ -46,6 +46,7 @@ STEPS: list[Step] = [
     processor.model,
     audio.backend,
     memory.memory,
+    memory.module_slots,
     basics.boot_order,
     boot.one_order,
     chardevs.pair_console,

@@ -7,12 +7,16 @@ from virtctl.domain.devices.graphics import Graphics
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 
-BACKENDS = {"spice": "spice", "sdl": "sdl"}
+BACKENDS = {"spice": "spice", "vnc": "none", "sdl": None}  # what sound each display brings; SDL's is QEMU's own
 
 
 def backend(domain: Domain, host: Host) -> None:
-    """The backend that goes with the first display that brings sound; otherwise silence."""
+    """The backend that goes with the last display that decides on sound; silence where there is no display."""
     if domain.devices is None or domain.devices.all(Audio):
         return
-    kinds = [BACKENDS[display.type] for display in domain.devices.all(Graphics) if display.type in BACKENDS]
-    domain.devices.all(Audio).append(Audio(number=1, type=kinds[0] if kinds else "none"))
+    displays = domain.devices.all(Graphics)
+    chosen: str | None = None if displays else "none"
+    for display in displays:
+        chosen = BACKENDS.get(display.type, chosen)
+    if chosen is not None:
+        domain.devices.all(Audio).append(Audio(number=1, type=chosen))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from virtctl.domain.devices.address import DimmAddress
 from virtctl.domain.devices.memory import MemoryDevice
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.errors import XmlError
+from virtctl.errors import InternalError, UnsupportedConfig, XmlError
 
 
 def memory(domain: Domain, host: Host) -> None:
@@ -26,3 +27,27 @@ def memory(domain: Domain, host: Host) -> None:
         raise XmlError("both maximum memory size and memory slot count must be specified")
     if domain.max_memory and domain.max_memory < total:
         raise XmlError("maximum memory size must be equal or greater than the actual memory size")
+
+
+def module_slots(domain: Domain, host: Host) -> None:
+    """Memory modules without a slot get the lowest free ones."""
+    found = domain.devices.all(MemoryDevice) if domain.devices else []
+    modules = [module for module in found if module.model in ("dimm", "nvdimm")]
+    count = domain.max_memory_slots or 0
+    taken: set[int] = set()
+    for module in modules:
+        slot = module.address.slot if isinstance(module.address, DimmAddress) else None
+        if slot is None:
+            continue
+        if slot >= count:
+            raise UnsupportedConfig(f"memory device slot '{slot}' exceeds slots count '{count}'")
+        if slot in taken:
+            raise UnsupportedConfig(f"memory device slot '{slot}' is already being used by another memory device")
+        taken.add(slot)
+    for module in modules:
+        if module.address is None:
+            free = next((slot for slot in range(count) if slot not in taken), None)
+            if free is None:
+                raise InternalError("failed to find an empty memory slot")
+            module.address = DimmAddress(slot=free)
+            taken.add(free)
