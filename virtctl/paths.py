@@ -53,6 +53,11 @@ class Paths(NamedTuple):
         return self.lib / "qemu" / "journal"
 
     @property
+    def running(self) -> Path:
+        """What each running guest was started as, `UUID.xml`: for the case that the runtime folder is wiped."""
+        return self.lib / "qemu" / "running"
+
+    @property
     def history(self) -> Path:
         """What was changed, when, by which command: `UUID.log`, one JSON object a line."""
         return self.lib / "qemu" / "history"

@@ -10,6 +10,7 @@ from virtctl.domain.host import Host
 from virtctl.errors import InvalidOperation, NoDomain
 from virtctl.paths import Paths
 from virtctl.state import status as statuses
+from virtctl.state.journal import Journal
 from virtctl.state.lock import DEFAULT_TIMEOUT, DomainLock
 from virtctl.state.status import Status
 from virtctl.state.store import Store
@@ -42,6 +43,7 @@ class Context:
         self.lock_timeout = lock_timeout
         self.warn = warn
         self.store = Store(paths, command=command, lock_timeout=lock_timeout)
+        self._journal = Journal(paths, command=command)
 
     @cached_property
     def host(self) -> Host:
@@ -55,19 +57,32 @@ class Context:
         return DomainLock(self.paths, uuid, command=self.command, timeout=self.lock_timeout)
 
     def running(self) -> list[Status]:
-        """Every guest that runs now; what died is cleared away as it is met."""
+        """Every guest that runs now; what died is cleared away as it is met, what is half started finished or ended."""
         from virtctl.qemu.endings import settle
 
         found = []
-        for status in statuses.all_statuses(self.paths):
-            if statuses.is_running(status):
+        known = statuses.all_statuses(self.paths)
+        for status in known:
+            if statuses.is_running(status) and not status.facts.get("starting"):
                 found.append(status)
             else:
-                settle(self, status)
+                found += settle(self, status)
+        missing = statuses.lost(self.paths, {status.uuid for status in known})
+        if missing:
+            from virtctl.qemu.adoption import find_again
+
+            found += find_again(self, missing)
         return found
 
     def find(self, reference: str) -> Target:
-        """The domain of that id, uuid or name, in virsh's order. Raises NoDomain."""
+        """The domain of that id, uuid or name, in virsh's order; what was interrupted on it is put right first.
+
+        Raises NoDomain.
+        """
+        target = self._look(reference)
+        return self._look(target.uuid) if self._mend(target.uuid) else target
+
+    def _look(self, reference: str) -> Target:
         running = self.running()
         if reference.isdecimal():
             for status in running:
@@ -86,16 +101,24 @@ class Context:
 
     def again(self, target: Target) -> Target:
         """The same domain, read anew: for use right after its lock was taken."""
+        self._mend(target.uuid)
         status = statuses.load(self.paths, target.uuid)
-        if status is not None and not statuses.is_running(status):
+        if status is not None and (status.facts.get("starting") or not statuses.is_running(status)):
             from virtctl.qemu.endings import settle
 
-            settle(self, status)
-            status = None
+            status = next(iter(settle(self, status)), None)
         name = self.store.name_of(target.uuid)
         if status is None and name is None:
             raise NoDomain(f"no domain with matching name '{target.name}'")
         return Target(status.name if status else name or target.name, target.uuid, name is not None, status)
+
+    def _mend(self, uuid: str) -> bool:
+        """Puts right what a command that died left half done on this domain; whether there was anything."""
+        if not self._journal.holds(uuid):
+            return False
+        from virtctl.qemu.recovery import repair
+
+        return repair(self, uuid)
 
     def _target(self, name: str, uuid: str, status: Status) -> Target:
         return Target(name, uuid, self.store.exists(name), status)

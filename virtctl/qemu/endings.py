@@ -1,4 +1,4 @@
-"""Guests that are gone: how they ended is kept, what they left is cleared away."""
+"""Guests that are gone, and guests whose start was cut off: what they left is cleared away, or the start finished."""
 
 from __future__ import annotations
 
@@ -9,15 +9,37 @@ from virtctl.state.lock import DomainLock
 from virtctl.state.status import Status
 
 
-def settle(context: Context, status: Status) -> None:
-    """Concludes a guest whose process is gone. A reader that cannot have the lock leaves it to the next command."""
+def settle(context: Context, status: Status) -> list[Status]:
+    """Concludes a guest whose process is gone, and decides about one whose starter is; what runs after that.
+
+    Whoever starts a guest holds its lock until it runs. A reader that cannot have the lock leaves all to its holder.
+    """
     try:
         with DomainLock(context.paths, status.uuid, command=context.command, timeout=0):
-            now = statuses.load(context.paths, status.uuid)
-            if now is not None and not statuses.is_running(now):
-                statuses.conclude(context.paths, now)
+            return _settle(context, status.uuid)
     except OperationTimeout:
-        return
+        return [status] if statuses.is_running(status) else []
     except VirtctlError as error:
+        if statuses.is_running(status):
+            context.warn(f"the interrupted start of domain '{status.name}' cannot be looked into: {error}")
+            return [status]
         context.warn(f"domain '{status.name}' ended, and what it left cannot be cleared away: {error}")
+        return []
 
+
+def _settle(context: Context, uuid: str) -> list[Status]:
+    now = statuses.load(context.paths, uuid)
+    if now is None:
+        return []
+    if statuses.is_running(now):
+        if not now.facts.get("starting"):
+            return [now]
+        from virtctl.qemu.recovery import finish_start
+
+        return finish_start(context, now)
+    if now.facts.get("starting"):
+        from virtctl.qemu.recovery import end_unknown
+
+        end_unknown(context, now)
+    statuses.conclude(context.paths, now)
+    return []

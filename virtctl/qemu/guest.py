@@ -86,7 +86,9 @@ class Guest:
         self.write_live_text(write_domain(domain, Mode(live=True, secure=True)))
 
     def write_live_text(self, text: str) -> None:
-        """The same for a document that is written out already."""
-        from virtctl.state.atomic import write_file
+        """The same for a document that is written out already; a copy of it survives a wiped runtime folder."""
+        from virtctl.state.atomic import make_dir, write_file
 
         write_file(self.folder / LIVE_FILE, text.encode(), sync=False)
+        make_dir(self.context.paths.running)
+        write_file(self.context.paths.running / f"{self.status.uuid}.xml", text.encode(), sync=False)

@@ -187,6 +187,18 @@ def pty_belongs_to(pid: int, pts: str) -> bool:
     return False
 
 
+def ptys(pid: int) -> list[str]:
+    """The slave sides of all ptys whose master side process `pid` holds."""
+    found = []
+    for number, target in _links(pid):
+        if target.endswith("/ptmx"):
+            with contextlib.suppress(OSError):
+                for line in Path(f"/proc/{pid}/fdinfo/{number}").read_text().splitlines():
+                    if line.startswith("tty-index:"):
+                        found.append(f"/dev/pts/{line.split()[1]}")
+    return found
+
+
 def holds_open(pid: int, path: str) -> bool:
     """Whether process `pid` has `path` itself open."""
     return any(target == path for _, target in _links(pid))
@@ -195,10 +207,11 @@ def holds_open(pid: int, path: str) -> bool:
 def find_strays(runtime: Path, uuid: str | None = None) -> list[Stray]:
     """Running QEMUs whose working folder is `runtime`/UUID, the folder deleted or not; of one guest, or of all."""
     found = []
+    folder = os.path.realpath(runtime)
     for entry in os.listdir("/proc"):  # noqa: PTH208 - the numbers are wanted, not paths
         if entry.isdigit():
             with contextlib.suppress(OSError, ValueError):
-                stray = _stray(int(entry), str(runtime))
+                stray = _stray(int(entry), folder)
                 if stray is not None and uuid in (None, stray.uuid):
                     found.append(stray)
     return found

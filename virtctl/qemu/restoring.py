@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from virtctl.errors import ImageError, InvalidOperation, OperationFailed, SystemFault, XmlError
+from virtctl.errors import (
+    ImageError,
+    InvalidOperation,
+    MonitorGone,
+    MonitorTimeout,
+    OperationFailed,
+    SystemFault,
+    VirtctlError,
+    XmlError,
+)
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.startup import Launch, launch
-from virtctl.state.atomic import sync_folder
+from virtctl.state.atomic import remove_file, sync_folder
+from virtctl.state.journal import Journal, Record
 from virtctl.values import RestoreOptions
 
 if TYPE_CHECKING:
@@ -93,14 +102,49 @@ def start_saved(context: Context, target: Target, *, paused: bool, autodestroy: 
             stay = paused or not image.was_running
             how = Launch(paused=stay, autodestroy=autodestroy, reason="restored",
                          before_run=lambda: _retire(path, used))
-            guest = _launch_from(context, image, domain, how)
+            return _start_recorded(context, image, domain, how, used)
     except ImageError as error:
         error.hint = error.hint or ("start --force-boot starts without it, managedsave-remove removes it; "
                                     f"the file is {path}")
         raise
-    with suppress(OSError):
-        used.unlink()
+
+
+def _start_recorded(context: Context, image: SaveImage, domain: Domain, how: Launch, used: Path) -> Guest:
+    """With a record on disk, from which a later command knows what the image without its name means."""
+    record = Journal(context.paths, command=context.command).open(
+        domain.uuid or "", "start-saved", name=domain.name, save=str(image.path), used=str(used))
+    try:
+        guest = _launch_from(context, image, domain, how)
+    except BaseException as error:
+        certain = isinstance(error, VirtctlError) and not isinstance(error, MonitorGone | MonitorTimeout)
+        told = conclude_start(record.record, ran=False if certain else None)
+        if used.exists():
+            context.warn(told)
+        raise
+    conclude_start(record.record, ran=True)
     return guest
+
+
+def conclude_start(record: Record, *, ran: bool | None) -> str:
+    """What becomes of the image after a start from it: removed when the guest has run, given its name back when it
+    has not; kept without its name when nobody can know. One line that says so.
+    """
+    name, save, used = str(record.facts["name"]), Path(str(record.facts["save"])), Path(str(record.facts["used"]))
+    retired = used.exists() and not save.exists()
+    if ran:
+        remove_file(used, sync=False)
+        told = f"an interrupted start of domain '{name}' from its managed save was brought to its end"
+    elif ran is False and retired:
+        used.rename(save)
+        sync_folder(save.parent)
+        told = f"an interrupted start of domain '{name}' was undone: its managed save is there as before"
+    elif retired:
+        told = (f"domain '{name}' ended just when it was started from its managed save, which cannot be used again: "
+                f"the next start boots it; the image is kept as '{used}'")
+    else:
+        told = f"an interrupted start of domain '{name}' left its managed save as it was"
+    record.done()
+    return told
 
 
 def _retire(path: Path, used: Path) -> None:

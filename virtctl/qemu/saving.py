@@ -1,8 +1,8 @@
 """Saving a guest's memory into a file, and ending the guest when every byte of it is on the disk.
 
-The order, and what a crash at each arrow leaves: journal -> stream -> sync and rename -> journal "written" -> end of
-QEMU -> journal gone. Up to "written" the guest goes on (a guard process sees to it at once, else the next command);
-from there on the image is whole and the guest is ended.
+The order, and what a crash at each arrow leaves: record -> stream -> sync and rename -> end of QEMU -> record gone. Up
+to the renaming the guest goes on (a guard process sees to it at once, else the next command); from there on the image
+is whole and the guest is ended.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from virtctl.errors import ImageError, InvalidOperation, MonitorError, OperationFailed, SystemFault, VirtctlError
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.lifecycle import end
 from virtctl.state import status as statuses
-from virtctl.state.atomic import make_dir
-from virtctl.state.journal import Journal, Operation
+from virtctl.state.atomic import make_dir, reap, remove_file, sync_folder, temp_beside
+from virtctl.state.journal import Journal, Operation, Record
 from virtctl.values import SaveOptions
 
 if TYPE_CHECKING:
@@ -38,26 +39,48 @@ def save(context: Context, target: Target, path: Path, options: SaveOptions) -> 
     """Saves the guest into `path`. Whatever fails, the guest goes on as it was and an older file stays whole."""
     from virtctl.qemu.savewriter import ImageWriter
 
+    path = path.absolute()
     with context.lock(target.uuid):
         target = context.again(target)
         guest = Guest(context, target.active)
         _refuse_jobs(guest)
         was_running = _is_running(guest)
         xml = options.xml or saved_document(guest)
+        reap(path.parent)
         with ImageWriter(path, xml, compression=options.compression, bypass_cache=options.bypass_cache) as writer:
-            record = Journal(context.paths, command=context.command).open(
-                target.uuid, "save", final=str(path), temp=str(writer.temp), running=was_running)
-            try:
-                with Guard(guest, was_running):
-                    _stream(guest, writer, was_running, options)
+            record = _open_record(guest, path, writer, was_running)
+            with Guard(guest, record if was_running else None):
+                try:
+                    _stream(guest, writer, options)
                     running = was_running if options.running is None else options.running
                     writer.finish(running=running)
-                    record.phase("written")
-            except BaseException:
-                _undo(guest, was_running, record)
-                raise
-        end(context, guest.status, statuses.SAVED)
-        record.done()
+                except BaseException:
+                    _undo(guest, was_running, record)
+                    raise
+                end(context, guest.status, statuses.SAVED)
+                if record.record.facts["kept"] is not None:
+                    remove_file(Path(record.record.facts["kept"]), sync=False)
+                record.done()
+
+
+def _open_record(guest: Guest, path: Path, writer: ImageWriter, was_running: bool) -> Operation:
+    """The record says which file (by its inode) will be the image: whether it has its name yet can be seen later."""
+    if writer.temp is None:
+        raise ImageError("the image is already complete or given up")
+    found = writer.temp.stat()
+    return Journal(guest.context.paths, command=guest.context.command).open(
+        guest.status.uuid, "save", name=guest.status.name, final=os.path.realpath(path), temp=str(writer.temp),
+        kept=_keep_older(path), file=[found.st_dev, found.st_ino], running=was_running)
+
+
+def _keep_older(path: Path) -> str | None:
+    """Another name for the image that is to be replaced, under which it is found when the replacing fails."""
+    kept = temp_beside(path)
+    try:
+        kept.hardlink_to(path.resolve())
+    except OSError:  # there is none, or the file system has no links: then only a failed sync of the folder can hurt
+        return None
+    return str(kept)
 
 
 def saved_document(guest: Guest) -> str:
@@ -84,46 +107,110 @@ def _is_running(guest: Guest) -> bool:
 
 
 class Guard:
-    """A child that lets the guest go on if this process dies in the middle of a save, whatever kills it.
+    """A child that ends the save if this process dies in the middle of it, whatever kills it: mostly, lets the guest
+    go on.
 
-    It waits for the end of a pipe: the word `done` first means that all is well.
+    It waits for the end of a pipe; the word `done` first means that all is well. It has our lock as well, so nobody
+    comes in between.
     """
 
-    def __init__(self, guest: Guest, was_running: bool) -> None:
+    def __init__(self, guest: Guest, record: Operation | None) -> None:
         self._guest = guest
-        self._needed = was_running
+        self._record = record
         self._end = -1
         self._pid = 0
 
     def __enter__(self) -> Guard:
-        if not self._needed:
+        if self._record is None:
             return self
         reader, self._end = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._end)
-            _stand_by(self._guest, reader)
+            _stand_by(self._guest, self._record.record, reader)
         os.close(reader)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._end < 0:
             return
-        os.write(self._end, b"done")
+        with suppress(OSError):  # somebody may have killed it
+            os.write(self._end, b"done")
         os.close(self._end)
-        os.waitpid(self._pid, 0)
+        with suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
 
 
-def _stand_by(guest: Guest, reader: int) -> None:
+def _stand_by(guest: Guest, record: Record, reader: int) -> NoReturn:
     """The child: in a session of its own, so that a terminal's Ctrl-C does not reach it."""
     try:
         os.setsid()
         if os.read(reader, 4) == b"":
-            let_go_on(guest)
+            guest.context.warn = _say_nothing
+            finish_interrupted(guest.context, guest if statuses.is_running(guest.status) else None, record)
     except (OSError, VirtctlError):
         os._exit(1)
     finally:
         os._exit(0)
+
+
+def _say_nothing(text: str) -> None:
+    """Where nobody reads."""
+
+
+def finish_interrupted(context: Context, guest: Guest | None, record: Record) -> str:
+    """Ends a save that was cut off; one line that says how. The caller holds the domain's lock.
+
+    An image that has its name is whole: the guest whose memory it holds is ended. Before that the guest goes on if it
+    ran, and what was written is removed.
+    """
+    name, final = str(record.facts["name"]), Path(str(record.facts["final"]))
+    if not _has_its_name(final, record):
+        return _take_back(guest, record)
+    sync_folder(final.parent)
+    if record.facts["kept"] is not None:
+        remove_file(Path(str(record.facts["kept"])), sync=False)
+    if guest is not None and not _stands_still(guest):
+        aside = final.with_name(f"{final.name}.outdated")
+        final.rename(aside)
+        record.done()
+        return f"domain '{name}' went on after it had been saved: its image is kept as '{aside}'"
+    if guest is not None:
+        end(context, guest.status, statuses.SAVED)
+    record.done()
+    return f"an interrupted save of domain '{name}' was brought to its end: it is in '{final}'"
+
+
+def _has_its_name(final: Path, record: Record) -> bool:
+    try:
+        found = final.stat()
+    except OSError:
+        return False
+    device, inode = record.facts["file"]
+    return (found.st_dev, found.st_ino) == (int(device), int(inode))
+
+
+def _stands_still(guest: Guest) -> bool:
+    """Whether the guest is as the stream left it: it cannot have changed anything since."""
+    from virtctl.qemu import verbs
+
+    with guest.monitor() as monitor:
+        found = verbs.status(monitor)
+    return not found.running and found.reason == "postmigrate"
+
+
+def _take_back(guest: Guest | None, record: Record) -> str:
+    name, final = str(record.facts["name"]), record.facts["final"]
+    for leftover in filter(None, (record.facts["temp"], record.facts["kept"])):
+        remove_file(Path(str(leftover)), sync=False)
+    went_on = ""
+    if guest is not None:
+        (guest.folder / SOCKET).unlink(missing_ok=True)
+        if record.facts["running"]:
+            let_go_on(guest)
+            went_on = ", the guest goes on"
+    record.done()
+    return f"an interrupted save of domain '{name}' into '{final}' was undone{went_on}"
 
 
 def let_go_on(guest: Guest, deadline: float = 10.0) -> None:
@@ -144,22 +231,31 @@ def let_go_on(guest: Guest, deadline: float = 10.0) -> None:
 
 
 def _undo(guest: Guest, was_running: bool, record: Operation) -> None:
-    """The guest goes on; the journal is dropped only when that is certain."""
+    """The guest goes on, the older image has its name; the record is dropped only when that is certain."""
     from virtctl.qemu import verbs
 
-    if record.record.phase == "written" or not statuses.is_running(guest.status):
-        return
     try:
-        with guest.monitor() as monitor:
-            if verbs.migration(monitor).status in ("setup", "active"):
-                verbs.migrate_cancel(monitor)
-        if was_running:
-            let_go_on(guest)
-        (guest.folder / SOCKET).unlink(missing_ok=True)
+        _put_older_back(record.record)
+        if statuses.is_running(guest.status):
+            with guest.monitor() as monitor:
+                if verbs.migration(monitor).status in ("setup", "active"):
+                    verbs.migrate_cancel(monitor)
+            if was_running:
+                let_go_on(guest)
+            (guest.folder / SOCKET).unlink(missing_ok=True)
         record.done()
-    except VirtctlError as error:
+    except (VirtctlError, OSError) as error:
         guest.context.warn(f"domain '{guest.status.name}' could not be resumed: {error}")
-        record.abandon()
+        with suppress(VirtctlError):
+            record.abandon()
+
+
+def _put_older_back(record: Record) -> None:
+    final, kept = Path(str(record.facts["final"])), record.facts["kept"]
+    if _has_its_name(final, record):
+        final.unlink() if kept is None else Path(kept).rename(final)
+    elif kept is not None:
+        Path(kept).unlink(missing_ok=True)
 
 
 def _listen(guest: Guest) -> socket.socket:
@@ -179,14 +275,14 @@ def _listen(guest: Guest) -> socket.socket:
     return door
 
 
-def _stream(guest: Guest, writer: ImageWriter, was_running: bool, options: SaveOptions) -> None:
+def _stream(guest: Guest, writer: ImageWriter, options: SaveOptions) -> None:
     from virtctl.qemu import verbs
 
     with _listen(guest) as door:
         with guest.monitor() as monitor:
             verbs.migrate_bandwidth(monitor, 0)
             verbs.migrate_set_parameter(monitor, "downtime-limit", str(DOWNTIME_MS))
-            verbs.migrate_unix(monitor, SOCKET)
+            verbs.migrate_unix(monitor, guest.reach(SOCKET))
         try:
             _copy(guest, door, writer, options)
             _check_complete(guest)

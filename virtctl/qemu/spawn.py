@@ -130,6 +130,12 @@ class Gate:
             self._door.accept()[0].close()
 
 
+def monitor_in(printed: bytes) -> str | None:
+    """The pty of the monitor of the QEMU that wrote last into this log."""
+    found = [pts.decode() for pts, label in _REDIRECTED.findall(printed) if label == MONITOR_LABEL.encode()]
+    return found[-1] if found else None
+
+
 def last_words(printed: bytes) -> str:
     """What QEMU said, without its time stamps, its program name and the lines about ptys; at most ten lines."""
     lines = _REDIRECTED.sub(b"", printed).decode(errors="replace").splitlines()

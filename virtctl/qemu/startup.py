@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from virtctl.domain.aliases import assign_aliases
 from virtctl.domain.domain import Domain
-from virtctl.errors import InvalidOperation, OperationTimeout
+from virtctl.errors import InvalidOperation, OperationTimeout, VirtctlError
 from virtctl.qemu import process
 from virtctl.qemu.bootorder import boot_order
 from virtctl.qemu.build import build_argv
@@ -74,14 +74,18 @@ def launch(context: Context, domain: Domain, how: Launch) -> Guest:
 
 
 def _refuse_second(context: Context, domain: Domain) -> None:
+    """What an earlier start left is cleared away; a guest that runs, known or not, is not started twice."""
+    from virtctl.qemu.endings import settle
+
     uuid = domain.uuid or ""
     known = statuses.load(context.paths, uuid)
-    if known is not None and statuses.is_running(known):
+    if known is not None and settle(context, known):
         raise InvalidOperation("domain is already running")
-    if known is not None:
-        statuses.conclude(context.paths, known)
-    if process.find_strays(context.paths.runtime, uuid):
-        raise InvalidOperation("domain is already running", hint="run 'virtctl recover' to take it over")
+    if known is None and process.find_strays(context.paths.runtime, uuid):
+        from virtctl.qemu.adoption import find_again
+
+        find_again(context, [uuid])
+        raise InvalidOperation("domain is already running")
 
 
 def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
@@ -89,7 +93,7 @@ def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
     status = Status(name=live.name or "", uuid=live.uuid or "", id=live.id or 0, pid=0, start_time=0,
                     boot_id=liveness.boot_id(), state="shut off", reason="starting up", persistent=how.persistent,
                     emulator=plan.emulator, qemu_version=".".join(map(str, plan.qemu_version)),
-                    started_at=time.time(), autodestroy=how.autodestroy, facts={"starting": True})
+                    started_at=time.time(), autodestroy=how.autodestroy, facts={"starting": how.reason})
     statuses.save(context.paths, status)
     guest = Guest(context, status)
     guest.write_live(live)
@@ -123,11 +127,19 @@ def _first_words(guest: Guest, plan: Plan, how: Launch, child: Spawned) -> None:
         how.before_run()
         if not how.paused:
             verbs.cont(monitor)
-        state, reason = ("paused", "user" if how.reason == "booted" else how.reason) if how.paused else (
-            "running", how.reason)
-        facts = {key: value for key, value in guest.status.facts.items() if key != "starting"}
+    _note_running(guest, how)
+
+
+def _note_running(guest: Guest, how: Launch) -> None:
+    """From here on the guest is not ended for a fault of ours: what cannot be noted now the next command notes."""
+    state, reason = ("paused", "user" if how.reason == "booted" else how.reason) if how.paused else (
+        "running", how.reason)
+    facts = {key: value for key, value in guest.status.facts.items() if key != "starting"}
+    try:
         guest.update(state=state, reason=reason, facts=facts)
-    statuses.forget_end(guest.context.paths, guest.status.uuid)
+        statuses.forget_end(guest.context.paths, guest.status.uuid)
+    except VirtctlError as error:
+        guest.context.warn(f"domain '{guest.status.name}' runs, but its record could not be written: {error}")
 
 
 def _fill_in_live(guest: Guest, plan: Plan, child: Spawned) -> None:
@@ -168,7 +180,6 @@ def _set_balloon(monitor: Monitor, live: Domain) -> None:
 
 def _await_load(monitor: Monitor, child: Spawned) -> None:
     """Waits until QEMU has read all of the memory. It ends by itself when the stream is not one."""
-    from virtctl.errors import VirtctlError
     from virtctl.qemu import verbs
 
     limit = time.monotonic() + LOAD_STALL

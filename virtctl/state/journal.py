@@ -122,6 +122,10 @@ class Journal:
         """The records whose writer is gone: what `recover` has to finish or to undo."""
         return [record for record in self.pending(uuid, problems) if not record.in_progress()]
 
+    def holds(self, uuid: str) -> bool:
+        """Whether there is any record of a domain: one reading of a folder, for the start of every command."""
+        return bool(self._files(uuid))
+
     def reap(self) -> None:
         """Removes temporary files of dead writers."""
         reap(self.paths.journal)

@@ -122,6 +122,15 @@ def all_statuses(paths: Paths, problems: list[str] | None = None) -> list[Status
     return sorted(found, key=lambda status: status.id)
 
 
+def lost(paths: Paths, known: set[str]) -> list[str]:
+    """The uuids of guests that were started and never concluded, and of which the runtime folder knows nothing."""
+    try:
+        names = os.listdir(paths.running)  # noqa: PTH208 - names only, for every command's start
+    except OSError:
+        return []
+    return [name.removesuffix(".xml") for name in names if name.endswith(".xml") and name[:-4] not in known]
+
+
 def _folders(paths: Paths) -> list[str]:
     try:
         return os.listdir(paths.runtime)  # noqa: PTH208 - names only, for every command's start
@@ -233,6 +242,8 @@ def clear(paths: Paths, uuid: str) -> None:
     The status goes last, so that a crash in between is repaired by the next command. Raises `SystemFault`.
     """
     place = folder(paths, uuid)
+    with suppress(OSError):
+        (paths.running / f"{uuid}.xml").unlink()
     try:
         names = sorted(os.listdir(place), key=lambda name: name == FILE)  # noqa: PTH208 - names only
         for name in names:

@@ -1,0 +1,108 @@
+"""Taking over running QEMUs of ours whose runtime folder was wiped: their record and document are made anew.
+
+What the guest was started as lies in `Paths.running` as well, which a cleaner of /run does not reach; where that is
+gone too, the stored definition and QEMU's own answers have to do. The machine-readable monitor is lost with its socket,
+and with it what only that can do: copies with a granularity, active commits.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from virtctl.errors import OperationFailed, OperationTimeout, VirtctlError
+from virtctl.qemu import process
+from virtctl.qemu.context import Context
+from virtctl.qemu.guest import LIVE_FILE, Guest
+from virtctl.qemu.process import Stray
+from virtctl.state import liveness
+from virtctl.state import status as statuses
+from virtctl.state.atomic import make_dir, read_file, write_file
+from virtctl.state.lock import DomainLock
+from virtctl.state.names import identify
+from virtctl.state.status import PIDFILE, Status
+
+_MAX_LOG = 4 << 20
+
+
+def find_again(context: Context, uuids: list[str]) -> list[Status]:
+    """The guests among `uuids` that still run, adopted; of the others every trace is removed."""
+    strays = {stray.uuid: stray for stray in process.find_strays(context.paths.runtime)}
+    found = []
+    for uuid in uuids:
+        try:
+            with DomainLock(context.paths, uuid, command=context.command, timeout=0):
+                known = statuses.load(context.paths, uuid)
+                if known is not None:
+                    found += [known] if statuses.is_running(known) else []
+                elif uuid in strays:
+                    found.append(adopt(context, strays[uuid]))
+                else:
+                    statuses.clear(context.paths, uuid)
+        except OperationTimeout:
+            continue
+        except VirtctlError as error:
+            context.warn(f"domain {uuid} runs, and what is known of it was lost: {error}")
+    return found
+
+
+def adopt(context: Context, stray: Stray) -> Status:
+    """Makes record and document of a running guest anew. The caller holds the domain's lock."""
+    from virtctl.qemu import verbs
+    from virtctl.qemu.lifecycle import translate
+
+    pid = stray.identity.pid
+    text = _kept_text(context, stray.uuid)
+    name = identify(text).name if text is not None else context.store.name_of(stray.uuid) or _name_of(pid)
+    place = statuses.folder(context.paths, stray.uuid)
+    make_dir(context.paths.runtime)
+    make_dir(place)
+    status = Status(name=name, uuid=stray.uuid, id=statuses.allocate_id(context.paths), pid=pid,
+                    start_time=stray.identity.start_time, boot_id=liveness.boot_id(),
+                    pty=_monitor_pty(context, pid, name), persistent=context.store.exists(name),
+                    emulator=os.readlink(f"/proc/{pid}/exe"), facts={"adopted": True})  # noqa: PTH115 - of /proc
+    guest = Guest(context, status)
+    with guest.monitor() as monitor:
+        found = verbs.status(monitor)
+        version = ".".join(map(str, verbs.version(monitor)))
+    if text is None:
+        from virtctl.qemu.rebuilding import rebuilt_text
+
+        text = rebuilt_text(guest).encode()
+    write_file(place / LIVE_FILE, text, sync=False)
+    write_file(place / PIDFILE, b"%d\n" % pid, sync=False)  # QEMU removes it when it ends in good order
+    state, reason = translate(status, found.running, found.reason)
+    statuses.save(context.paths, status._replace(state=state, reason="unknown" if state == "running" else reason,
+                                                 qemu_version=version))
+    context.warn(f"domain '{name}' runs as process {pid}, and its runtime folder was gone: it was made anew")
+    return status
+
+
+def _kept_text(context: Context, uuid: str) -> bytes | None:
+    """The live document as it was last written."""
+    with suppress(OSError, VirtctlError):
+        return read_file(context.paths.running / f"{uuid}.xml")
+    return None
+
+
+def _name_of(pid: int) -> str:
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    for word in words[words.index(b"-name") + 1].decode().replace(",,", "\0").split(","):
+        if word.startswith("guest="):
+            return word.removeprefix("guest=").replace("\0", ",")
+    raise OperationFailed(f"process {pid} does not say what its guest is called")
+
+
+def _monitor_pty(context: Context, pid: int, name: str) -> str:
+    """The pty of the human monitor: the one that QEMU holds open itself, or the one that its log names."""
+    for pts in process.ptys(pid):
+        if process.holds_open(pid, pts):
+            return pts
+    from virtctl.qemu.spawn import monitor_in
+
+    with suppress(OSError, VirtctlError):
+        said = monitor_in(read_file(context.paths.logs / f"{name}.log", _MAX_LOG))
+        if said is not None and process.pty_belongs_to(pid, said):
+            return said
+    raise OperationFailed(f"the monitor of process {pid} cannot be found")

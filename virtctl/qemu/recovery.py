@@ -1,0 +1,174 @@
+"""What a command that died left half done: finished where that is certain to be right, else undone, and said.
+
+Nobody has to call for it: `Context.find` and `Context.again` look for records of the domain that a command names, and
+this module is loaded when there are some. A record whose writer lives is left alone. No guest is ended here unless it
+has never run, or its memory is whole in a file that it was being saved to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from virtctl.errors import OperationFailed, OperationTimeout, VirtctlError
+from virtctl.qemu import process
+from virtctl.qemu.context import Context
+from virtctl.qemu.guest import Guest
+from virtctl.state import status as statuses
+from virtctl.state.atomic import reap
+from virtctl.state.journal import Journal, Record
+from virtctl.state.lock import DomainLock
+from virtctl.state.status import Status
+
+NEVER_RAN = ("", "prelaunch", "inmigrate")  # QEMU's words for a guest that stands still and has no reason of its own
+
+
+def recover(context: Context, uuid: str | None = None) -> list[str]:
+    """Puts right what was interrupted on one domain or on all; a line for each thing done or not possible."""
+    said: list[str] = []
+    told = context.warn
+    context.warn = said.append
+    try:
+        context.running()
+        _adopt_strays(context, uuid)
+        problems: list[str] = []
+        for one in dict.fromkeys(record.uuid for record in Journal(context.paths).interrupted(uuid, problems)):
+            said += _locked(context, one, context.lock_timeout) or []
+        said += [text for text in problems if text not in said]
+    finally:
+        context.warn = told
+    for folder in (context.paths.definitions, context.paths.journal, context.paths.saves, context.paths.nvram):
+        said += [f"removed temporary file '{path}'" for path in reap(folder)]
+    return said
+
+
+def repair(context: Context, uuid: str) -> bool:
+    """The same for the domain that a command names, told as warnings; whether there was anything to put right."""
+    lines = _locked(context, uuid, 0)
+    for line in lines or ():
+        context.warn(line)
+    return bool(lines)
+
+
+def _locked(context: Context, uuid: str, timeout: float) -> list[str] | None:
+    """Under the domain's lock; None when somebody else is at work on it, who does the same."""
+    problems: list[str] = []
+    journal = Journal(context.paths, command=context.command)
+    if not journal.interrupted(uuid, problems) and not problems:
+        return None
+    try:
+        with DomainLock(context.paths, uuid, command=context.command, timeout=timeout):
+            problems = []
+            lines = [_mend(context, record) for record in journal.interrupted(uuid, problems)]
+    except OperationTimeout:
+        return None
+    return problems + [line for line in lines if line]
+
+
+def _mend(context: Context, record: Record) -> str:
+    handler = _HANDLERS.get(record.op)
+    try:
+        if handler is None:
+            raise OperationFailed(f"this virtctl knows nothing of '{record.op}'")
+        return handler(context, record)
+    except VirtctlError as error:
+        return f"interrupted {record.op} ({record.command or 'unknown command'}) is still to be put right: {error}"
+
+
+def _guest(context: Context, uuid: str) -> Guest | None:
+    status = statuses.load(context.paths, uuid)
+    return Guest(context, status) if status is not None and statuses.is_running(status) else None
+
+
+def _save(context: Context, record: Record) -> str:
+    from virtctl.qemu.saving import finish_interrupted
+
+    return finish_interrupted(context, _guest(context, record.uuid), record)
+
+
+def _pivot(context: Context, record: Record) -> str:
+    from virtctl.qemu.pivot import finish
+
+    return finish(context, _guest(context, record.uuid), record)
+
+
+def _rename(context: Context, record: Record) -> str:
+    context.store.finish_rename(record)
+    old, new = record.facts["old"], record.facts["new"]
+    return f"an interrupted renaming of domain '{old}' to '{new}' was brought to its end"
+
+
+def _start_saved(context: Context, record: Record) -> str:
+    from virtctl.qemu.restoring import conclude_start
+
+    status = statuses.load(context.paths, record.uuid)
+    if status is None or not statuses.is_running(status):
+        return conclude_start(record, ran=None)
+    if not status.facts.get("starting"):
+        return conclude_start(record, ran=True)
+    finish_start(context, status)
+    return ""
+
+
+_HANDLERS: dict[str, Callable[[Context, Record], str]] = {
+    "save": _save, "pivot": _pivot, "rename": _rename, "start-saved": _start_saved}
+
+
+# Interrupted starts
+
+
+def finish_start(context: Context, status: Status) -> list[Status]:
+    """A QEMU whose starter died: one that runs is a guest like any other, one that has never run is ended.
+
+    The caller holds the domain's lock, so the starter is gone. Gives the guest when it runs.
+    """
+    from virtctl.qemu import verbs
+
+    guest = Guest(context, status)
+    with guest.monitor() as monitor:
+        found = verbs.status(monitor)
+    ran = found.running or found.reason not in NEVER_RAN
+    _conclude_saved(context, status.uuid, ran)
+    if not ran:
+        _end_never_run(context, status)
+        return []
+    reason = str(status.facts["starting"])
+    facts = {key: value for key, value in status.facts.items() if key != "starting"}
+    guest.update(state="running" if found.running else "paused", reason=reason if found.running else "unknown",
+                 facts=facts)
+    statuses.forget_end(context.paths, status.uuid)
+    context.warn(f"the start of domain '{status.name}' was interrupted after the guest had begun to run: it goes on")
+    return [guest.status]
+
+
+def _conclude_saved(context: Context, uuid: str, ran: bool) -> None:
+    from virtctl.qemu.restoring import conclude_start
+
+    for record in Journal(context.paths).interrupted(uuid, []):
+        if record.op == "start-saved":
+            context.warn(conclude_start(record, ran=ran))
+
+
+def _end_never_run(context: Context, status: Status) -> None:
+    statuses.expect_end(context.paths, status.uuid, statuses.FAILED)
+    process.terminate(process.ProcessId(status.pid, status.start_time, status.boot_id), deadline=5.0)
+    statuses.conclude(context.paths, status)
+    context.warn(f"the start of domain '{status.name}' was interrupted before the guest ran: it is shut off")
+
+
+def end_unknown(context: Context, status: Status) -> None:
+    """Ends a QEMU that was started for a guest and is not in its record yet: it cannot have run."""
+    if status.pid:
+        return
+    for stray in process.find_strays(context.paths.runtime, status.uuid):
+        process.terminate(stray.identity, deadline=5.0)
+
+
+def _adopt_strays(context: Context, uuid: str | None) -> None:
+    """QEMUs of ours of which nothing is recorded anywhere."""
+    from virtctl.qemu.adoption import find_again
+
+    known = {status.uuid for status in statuses.all_statuses(context.paths)}
+    strays = [stray.uuid for stray in process.find_strays(context.paths.runtime, uuid) if stray.uuid not in known]
+    if strays:
+        find_again(context, strays)
+
