@@ -12,7 +12,8 @@ from virtctl.xen.sexpr import MAX_DEPTH, Quoted, Sexpr, lookup, read_sexpr, valu
 
 ATOMS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
 LISTS = st.recursive(ATOMS, lambda inner: st.lists(inner, max_size=5), max_leaves=30).filter(
-    lambda value: isinstance(value, list))
+    lambda value: isinstance(value, list)
+)
 
 
 @given(LISTS)
@@ -33,13 +34,23 @@ def test_no_text_raises_anything_but_our_errors(text: str) -> None:
 
 def test_atoms_bare_and_quoted() -> None:
     text = r"""(vm (name 'a b') (args "x=\"1\" y") (path 'C:\\d\'s') (empty '') (none ) (tab '\t\x41\101'))"""
-    assert read_sexpr(text) == ["vm", ["name", "a b"], ["args", 'x="1" y'], ["path", "C:\\d's"], ["empty", ""],
-                                ["none"], ["tab", "\tAA"]]
+    assert read_sexpr(text) == [
+        "vm",
+        ["name", "a b"],
+        ["args", 'x="1" y'],
+        ["path", "C:\\d's"],
+        ["empty", ""],
+        ["none"],
+        ["tab", "\tAA"],
+    ]
 
 
 def test_comments_and_lines() -> None:
     assert read_sexpr("# saved by xm\n(domain\n  (domid 3) # live\n  (name a#b))\n") == [
-        "domain", ["domid", "3"], ["name", "a#b"]]
+        "domain",
+        ["domid", "3"],
+        ["name", "a#b"],
+    ]
 
 
 def test_written_as_libvirt_spaces_it() -> None:
@@ -47,16 +58,19 @@ def test_written_as_libvirt_spaces_it() -> None:
     assert write_sexpr(value) == "(vm (name 'a')(memory 4)(serial (/dev/a none))(kernel ''))"
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("", "expecting '(' at offset 0"),
-    ("abc", "expecting '(' at offset 0"),
-    ("(a) b", "expecting the end at offset 4"),
-    ("(a) (b)", "expecting the end at offset 4"),
-    ("(a", "1 ')' missing at offset 2"),
-    ("(a))", "expecting the end at offset 3"),
-    ("(a 'b)", "unterminated string or junk after one at offset 3"),
-    ("(a 'b'c)", "unterminated string or junk after one at offset 3"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expecting '(' at offset 0"),
+        ("abc", "expecting '(' at offset 0"),
+        ("(a) b", "expecting the end at offset 4"),
+        ("(a) (b)", "expecting the end at offset 4"),
+        ("(a", "1 ')' missing at offset 2"),
+        ("(a))", "expecting the end at offset 3"),
+        ("(a 'b)", "unterminated string or junk after one at offset 3"),
+        ("(a 'b'c)", "unterminated string or junk after one at offset 3"),
+    ],
+)
 def test_errors_name_the_place(text: str, message: str) -> None:
     with pytest.raises(ConfigSyntaxError) as caught:
         read_sexpr(text)
