@@ -123,12 +123,15 @@ class Element:
         Element._read_attributes(obj, node, plan, mode)
         if plan.text is not None and node.text is not None:
             plan.text.read(obj, node, node.text, mode)
+        seen: set[str] = set()
         for child in node.children:
             below = plan.children.get(child.tag)
             if below is None:
                 obj.unknown(child, plan.prefix, mode)
             elif isinstance(below, Plan):
-                Element._read(obj, child, below, mode)
+                if child.tag not in seen:  # of several, the first counts, as an XPath's first match does in libvirt
+                    Element._read(obj, child, below, mode)
+                    seen.add(child.tag)
             elif mode.live or not below.live:
                 below.read(obj, child, child.text or "", mode)
 

@@ -294,7 +294,8 @@ class Child(Declared, Generic[E]):
 
     whole = True
 
-    def __init__(self, path: str, type: builtins.type[E] | Callable[[], builtins.type[E]], **meta: Unpack[Meta]) -> None:
+    def __init__(self, path: str, type: builtins.type[E] | Callable[[], builtins.type[E]],
+                 **meta: Unpack[Meta]) -> None:
         super().__init__(path, meta)
         self.given = type
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from virtctl.errors import InternalError, UnsupportedConfig, XmlError
+from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema.element import Element, ElementClass, Field, Mode
+from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, Hex, OnOff, UInt, XmlType
 
-_TYPES = ("none", "pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "virtio-s390", "ccw", "virtio-mmio",
-          "isa", "dimm", "unassigned", "mdev", "vdpa")
+_TYPES = ("pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "virtio-s390", "ccw", "virtio-mmio",
+          "isa", "dimm", "unassigned")
 MAX_USB_DEPTH = 4
 
 
@@ -24,6 +25,12 @@ class Address(Element, tag="address"):
     def class_for(cls, node: Node) -> ElementClass:
         """The class of the kind that the document names."""
         return KINDS.get(node.attrs.get("type", ""), cls)
+
+    def missing(self, field: Declared) -> VirtctlError:
+        """An address without a type is no XML error for libvirt."""
+        if field.name == "type":
+            return InternalError("No type specified for device address")
+        return super().missing(field)
 
 
 class PciAddress(Address, tag="address"):
@@ -161,7 +168,6 @@ KINDS: dict[str, type[Address]] = {
     "virtio-mmio": BareAddress,
     "unassigned": BareAddress,
     "virtio-s390": BareAddress,
-    "none": BareAddress,
 }
 
 def check_pci_range(domain: int, bus: int, slot: int, function: int) -> None:

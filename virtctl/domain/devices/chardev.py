@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address
 
 from virtctl.domain.devices.chardev_source import Chardev
 from virtctl.domain.devices.device import Device
+from virtctl.domain.devices.net_address import loose_ipv4
 from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema.element import INACTIVE, Child, Element, Field, Mode
 from virtctl.schema.node import Node
@@ -112,18 +112,11 @@ class ChannelTarget(Element, tag="target"):
 
 
 def ipv4(text: str) -> str:
-    """The canonical spelling of an IPv4 address, read as getaddrinfo reads numbers (`1.2.3` is 1.2.0.3)."""
+    """The canonical spelling of an IPv4 address."""
     if ":" in text:
         raise UnsupportedConfig("guestfwd channel only supports IPv4 addresses")
-    parts = text.split(".")
     try:
-        numbers = [int(part, 16 if part[:2].lower() == "0x" else 8 if part[:1] == "0" else 10) for part in parts]
-        if not 1 <= len(numbers) <= 4 or any(not 0 <= number <= 255 for number in numbers[:-1]):
-            raise ValueError(text)
-        if numbers[-1] >> 8 * (5 - len(numbers)):
-            raise ValueError(text)
-        value = sum(number << 8 * (3 - place) for place, number in enumerate(numbers[:-1]))
-        return str(IPv4Address(value + numbers[-1]))
+        return str(loose_ipv4(text))
     except ValueError as error:
         raise VirtctlError(f"Cannot parse socket address '{text}': Name or service not known") from error
 

@@ -203,7 +203,7 @@ def check_source(chardev: Chardev, *, path_optional: bool = False) -> None:
         _need(source.service, "Missing source service attribute for char device")
     elif kind in ("spiceport", "dbus"):
         _check_channel_name(source.channel)
-    if source.reconnect and source.reconnect.enabled and source.mode == "bind":
+    if source.reconnect and source.reconnect.enabled is not None and source.mode == "bind":
         raise InternalError("chardev reconnect is possible only for connect mode")
 
 

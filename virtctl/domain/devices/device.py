@@ -5,21 +5,40 @@ from __future__ import annotations
 import re
 
 from virtctl.domain.devices.address import Address
-from virtctl.errors import UnsupportedConfig
+from virtctl.errors import InternalError, UnsupportedConfig, XmlError
 from virtctl.schema.element import Child, Element, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.types import OnOff, Str, UInt, YesNo
 
 _USER_ALIAS = re.compile(r"ua-[A-Za-z0-9_-]*\Z")
+_LOADPARM = re.compile(r"[A-Z0-9. ]*\Z")
 COMMON = ("boot", "alias", "master", "rom", "acpi_index", "address")
 
 
 class Boot(Element, tag="boot"):
     """The device's place in the boot order."""
 
-    order = Field("@order", UInt(), doc="1 is tried first")
+    order = Field("@order", UInt(), required=True, doc="1 is tried first")
     loadparm = Field("@loadparm", Str(), doc="s390 boot parameter")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Orders begin at 1; a parameter is eight letters and digits, in capitals."""
+        if self.order == 0:
+            raise XmlError("Invalid value for attribute 'order' in element 'boot': Zero is not permitted")
+        if self.loadparm is not None:
+            self.loadparm = loadparm(self.loadparm)
+
+
+def loadparm(text: str) -> str:
+    """A boot parameter of s390 as it is kept. Raises InternalError for one that is none."""
+    value = text.upper()
+    if not 1 <= len(value) <= 8:
+        raise InternalError(f"loadparm value '{value}' must be between 1 and 8 characters")
+    if not _LOADPARM.match(value):
+        raise InternalError(f"invalid loadparm value '{value}', expecting chars in set of [a-zA-Z0-9.] and blank "
+                            "spaces")
+    return value
 
 
 class Alias(Element, tag="alias"):

@@ -15,6 +15,7 @@ from virtctl.schema.element import INACTIVE, Child, Element, Field, Flag, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, Int, OnOff, Str, UInt, YesNo
 
+LOCAL_TYPES = ("file", "block", "dir")
 BUSES = ("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd")
 CACHES = ("default", "none", "writethrough", "writeback", "directsync", "unsafe")
 _POLICIES = ("stop", "report", "ignore", "enospace")
@@ -125,7 +126,7 @@ class Disk(Device, tag="disk"):
     def empty(self) -> bool:
         """Whether there is no medium in the drive."""
         if self.source is None:
-            return True
+            return self.type in (*LOCAL_TYPES, "network")
         if self.type == "network":
             return self.source.protocol is None
-        return not self.image and self.type != "nvme"
+        return not self.image and self.type in LOCAL_TYPES

@@ -46,7 +46,7 @@ class StorageHost(Element, tag="host"):
         if self.transport == "unix" and self.socket is None:
             raise XmlError("missing socket for unix transport")
         if self.transport != "unix" and self.socket is not None:
-            raise XmlError(f"transport '{self.transport or 'tcp'}' does not support socket attribute")
+            raise XmlError(f"transport '{self.transport or '(null)'}' does not support socket attribute")
         if self.transport != "unix" and self.name is None:
             raise XmlError("missing name for host")
         if self.transport == "tcp":

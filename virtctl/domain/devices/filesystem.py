@@ -7,7 +7,7 @@ from typing import Self
 from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.disk_chain import FORMATS
 from virtctl.domain.devices.virtio import TRANSITIONAL, virtio_options
-from virtctl.errors import UnsupportedConfig, XmlError
+from virtctl.errors import InvalidArgument, UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema.element import INACTIVE, Child, Dropped, Element, Field, Flag, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
@@ -40,6 +40,13 @@ class FileMode(XmlType[int]):
         return f"0{value:o}" if value else "0"
 
 
+def _unit(name: str) -> int:
+    try:
+        return unit_bytes(name)
+    except ValueError as error:
+        raise InvalidArgument(str(error)) from error
+
+
 class FilesystemSource(Element, tag="source"):
     """What is shared."""
 
@@ -58,7 +65,7 @@ class FilesystemSource(Element, tag="source"):
         if self.socket is not None:
             self.dir = None
         if self.usage is not None:
-            self.usage = self.usage * unit_bytes(self.units or "KiB") // 1024
+            self.usage = self.usage * _unit(self.units or "KiB") // 1024
             self.units = "KiB"
 
 
@@ -78,7 +85,8 @@ class Filesystem(Device, tag="filesystem"):
     format = Field("driver/@format", Enum(*FORMATS), doc="format of the image (containers)",
                    refused=(UnsupportedConfig, "unknown driver format value '%s'"))
     wrpolicy = Field("driver/@wrpolicy", Enum("immediate"), doc="whether writes reach the disk at once (9p)")
-    queue = Field("driver/@queue", UInt(2**64 - 1), doc="length of the queue (virtiofs)")
+    queue = Field("driver/@queue", UInt(2**64 - 1), doc="length of the queue (virtiofs)",
+                  refused=(XmlError, "cannot parse queue size '%s' for virtiofs"))
     driver_name = Dropped("driver/@name")
     iommu, ats, packed, page_per_vq = virtio_options()
     binary = Field("binary/@path", Str(), doc="path of virtiofsd (virtiofs)")
@@ -91,9 +99,11 @@ class Filesystem(Device, tag="filesystem"):
     source = Child("source", FilesystemSource, doc="what is shared")
     target = Field("target/@dir", Str(), doc="name under which the guest mounts it")
     readonly = Flag("readonly", doc="the guest may only read")
-    hard_limit = Field("space_hard_limit", Int(0, 2**64 - 1), doc="most space that the guest may use (containers)")
+    hard_limit = Field("space_hard_limit", Int(0, 2**64 - 1), doc="most space that the guest may use (containers)",
+                       refused=(XmlError, "Invalid value '%s' for element or attribute './space_hard_limit[1]'"))
     hard_unit = Field("space_hard_limit/@unit", Str())
-    soft_limit = Field("space_soft_limit", Int(0, 2**64 - 1), doc="space that it should not exceed (containers)")
+    soft_limit = Field("space_soft_limit", Int(0, 2**64 - 1), doc="space that it should not exceed (containers)",
+                       refused=(XmlError, "Invalid value '%s' for element or attribute './space_soft_limit[1]'"))
     soft_unit = Field("space_soft_limit/@unit", Str())
 
     @classmethod
@@ -110,8 +120,6 @@ class Filesystem(Device, tag="filesystem"):
         driver = node.get("driver/@type")
         if driver != "virtiofs":
             names -= {*_BINARY, "queue"}
-        if driver is None:
-            names -= {"wrpolicy", "format"}
         kept = relevant(node, cls.plan, names)
         uses = SOURCES.get(node.attrs.get("type", "mount"), ())
         kept.children = [relevant(child, FilesystemSource.plan, uses) if child.tag == "source" else child
@@ -129,11 +137,23 @@ class Filesystem(Device, tag="filesystem"):
         self.multidevs = None if self.multidevs == "default" else self.multidevs
         self.thread_pool = None if self.thread_pool is not None and self.thread_pool < 0 else self.thread_pool
         self._scale_limits()
+        self._check_ends()
+
+    def _check_ends(self) -> None:
+        source = self.source or FilesystemSource()
+        values = [getattr(source, name) for name in SOURCES[self.type] if name != "units"]
+        if self.type == "ram":
+            if source.usage is None:
+                raise XmlError("missing 'usage' attribute for RAM filesystem")
+        elif all(value is None for value in values):
+            raise VirtctlError(f"missing source information for device {self.target or ''}")
+        if self.target is None:
+            raise VirtctlError(f"missing target information for device {next(filter(None, values), '')}")
 
     def _scale_limits(self) -> None:
         for kind in ("hard", "soft"):
             limit = self.__dict__.get(f"{kind}_limit")
             if limit:
-                self.__dict__[f"{kind}_limit"] = limit * unit_bytes(self.__dict__.get(f"{kind}_unit") or "bytes")
+                self.__dict__[f"{kind}_limit"] = limit * _unit(self.__dict__.get(f"{kind}_unit") or "bytes")
             self.__dict__[f"{kind}_limit"] = self.__dict__.get(f"{kind}_limit") or None
             self.__dict__[f"{kind}_unit"] = "bytes" if limit else None

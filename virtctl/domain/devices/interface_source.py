@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtctl.domain.devices.address import Address
 from virtctl.domain.devices.chardev_source import Reconnect
-from virtctl.domain.devices.net_address import IpAddress, Route
+from virtctl.domain.devices.net_address import HostRoute, IpAddress
 from virtctl.domain.devices.net_parts import LocalAddress
 from virtctl.errors import UnsupportedConfig, XmlError
 from virtctl.schema.element import Child, Children, Element, Field
@@ -58,7 +58,7 @@ class InterfaceSource(Element, tag="source"):
     local = Child("local", LocalAddress, doc="where to listen (udp)")
     reconnect = Child("reconnect", Reconnect, doc="whether a lost socket is looked for again (vhostuser)")
     ips = Children("ip", IpAddress, doc="addresses of the host's end (ethernet)")
-    routes = Children("route", Route, doc="routes of the host's end (ethernet)")
+    routes = Children("route", HostRoute, doc="routes of the host's end (ethernet)")
 
     def check_type(self, type: str) -> None:
         """What an interface of that type cannot be read without."""

@@ -17,6 +17,7 @@ _PORT_USES = {
     "openvswitch": ("type", "interfaceid", "profileid"),
     "midonet": ("type", "interfaceid"),
 }
+_PORT_CHECKED = ("managerid", "typeid", "typeidversion", "instanceid", "interfaceid", "profileid")
 _PORT_NEEDS = {
     "802.1Qbg": ("managerid", "typeid", "typeidversion"),
     "802.1Qbh": ("profileid",),
@@ -28,7 +29,7 @@ _PROFILE_LENGTH = 40
 class VirtualPort(Element, tag="virtualport"):
     """How the interface is made known to a switch."""
 
-    type = Field("@type", Enum("none", *_PORT_USES), doc="kind of switch",
+    type = Field("@type", Enum(*_PORT_USES), doc="kind of switch",
                  refused=(UnsupportedConfig, "unknown virtualport type %s"))
     managerid = Field("parameters/@managerid", Int(0, base=0), doc="manager of the VSI types (802.1Qbg)",
                       refused=(XmlError, "cannot parse value of managerid parameter"))
@@ -44,8 +45,12 @@ class VirtualPort(Element, tag="virtualport"):
 
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
-        """Reads what the type uses."""
-        uses = _PORT_USES.get(node.attrs.get("type", ""))
+        """Reads what the type uses; what it has no use for is refused, but for midonet."""
+        kind = node.attrs.get("type", "")
+        uses = _PORT_USES.get(kind, ())
+        for name in _PORT_CHECKED if uses and kind != "midonet" else ():
+            if name not in uses and node.get(f"parameters/@{name}") is not None:
+                raise XmlError(f"extra {name} unsupported in <virtualport type='{kind}'>")
         return super().parse(relevant(node, cls.plan, uses) if uses else node, mode)
 
     def parsed(self, node: Node, mode: Mode) -> None:
@@ -70,7 +75,7 @@ class VirtualPort(Element, tag="virtualport"):
     @property
     def says_something(self) -> bool:
         """Whether there is a type or a parameter."""
-        return self.type not in (None, "none") or any(
+        return self.type is not None or any(
             self.__dict__.get(field.name) is not None for field in self.fields if field.name != "type")
 
     def visible(self, mode: Mode) -> bool:

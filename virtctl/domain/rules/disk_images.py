@@ -72,7 +72,7 @@ def encryption(one: Encryption | None, name: str | None, protocol: str | None) -
         return
     if one.format == "luks2":
         raise UnsupportedConfig("luks2 is currently not supported by the qemu encryption engine")
-    if name not in ("raw", "qcow2", None):
+    if name not in ("raw", "qcow2"):
         raise UnsupportedConfig("encryption is supported only with 'raw' and 'qcow2' image format")
     if one.format in ("default", "qcow"):
         raise UnsupportedConfig("old qcow/qcow2 encryption is not supported")

@@ -55,10 +55,10 @@ def targets(domain: Domain) -> None:
 
 def lun(disk: Disk) -> None:
     """What only a LUN may have, and what a LUN must be."""
+    if disk.sgio == "unfiltered":
+        raise UnsupportedConfig("unfiltered sgio is no longer supported")
     if disk.device == "lun":
         _lun_source(disk)
-        if disk.sgio == "unfiltered":
-            raise UnsupportedConfig("unfiltered sgio is no longer supported")
         return
     if disk.source is not None and disk.source.reservations is not None:
         raise UnsupportedConfig("<reservations/> allowed only for lun devices")
@@ -68,12 +68,12 @@ def lun(disk: Disk) -> None:
 
 
 def _lun_source(disk: Disk) -> None:
-    if disk.bus not in ("scsi", "virtio"):
-        raise UnsupportedConfig(f"disk device='lun' is not supported for bus='{disk.bus}'")
     if disk.type == "network" and disk.source is not None and disk.source.protocol != "iscsi":
         raise UnsupportedConfig(f"disk device='lun' is not supported for protocol='{disk.source.protocol}'")
     if disk.type not in ("block", "network", "volume"):
         raise UnsupportedConfig("disk device='lun' is only valid for block type disk source")
+    if disk.bus not in ("scsi", "virtio"):
+        raise UnsupportedConfig(f"disk device='lun' is not supported for bus='{disk.bus}'")
     if disk.format not in ("raw", None):
         raise UnsupportedConfig("disk device 'lun' must use 'raw' format")
     if disk.source is not None and disk.source.encryption is not None:
@@ -141,6 +141,12 @@ def media(disk: Disk) -> None:
         raise UnsupportedConfig(f"disk type of '{disk.target}' does not support ejectable media")
 
 
+def readonly(disk: Disk) -> None:
+    """IDE and SATA have no read-only hard disks."""
+    if disk.readonly and disk.device == "disk" and disk.bus in ("ide", "sata"):
+        raise UnsupportedConfig(f"readonly {disk.bus} disks are not supported")
+
+
 def identity(disk: Disk) -> None:
     """What the guest reads of vendor and name must be what the hardware can carry."""
     for what, value, _ in _names(disk):
@@ -170,6 +176,8 @@ def _names(disk: Disk) -> list[tuple[str, str, int]]:
 
 def serial(disk: Disk) -> None:
     """A serial number that QEMU's option syntax and the guest can carry."""
+    if disk.serial is not None and disk.bus == "sd":
+        raise InternalError("Serial property not supported for drive bus 'sd'")
     if disk.serial is not None and not SAFE_SERIAL.issuperset(disk.serial):
         raise InternalError(f"driver serial '{disk.serial}' contains unsafe characters")
 
@@ -238,7 +246,7 @@ def iothread_numbers(domain: Domain) -> set[int]:
 
 
 RULES: tuple[Callable[[Disk], None], ...] = (
-    medium, lun, disk_images.source, startup_policy, target, virtio_only, transient, names, media,
+    medium, lun, disk_images.source, startup_policy, names, target, virtio_only, transient, media, readonly,
     disk_addresses.place, world_wide_name, identity, serial, driver,
     vhostuser, disk_images.chain, disk_images.limits,
 )

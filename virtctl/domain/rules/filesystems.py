@@ -5,27 +5,17 @@ from __future__ import annotations
 from virtctl.domain.devices.filesystem import Filesystem
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.errors import UnsupportedConfig, VirtctlError
+from virtctl.errors import UnsupportedConfig
 
 
 def filesystems(domain: Domain, host: Host) -> None:
     """Every file system by itself."""
     for one in domain.devices.all(Filesystem) if domain.devices else ():
-        whole(one)
         kind(one)
         if one.driver_type == "virtiofs":
             virtiofs(one)
             if not shares_memory(domain):
                 raise UnsupportedConfig("'virtiofs' requires shared memory")
-
-
-def whole(one: Filesystem) -> None:
-    """Something is mounted somewhere."""
-    source = one.source
-    if one.target is None:
-        raise VirtctlError(f"missing target information for device {(source.dir if source else None) or '(null)'}")
-    if source is None:
-        raise VirtctlError(f"missing source information for device {one.target}")
 
 
 def kind(one: Filesystem) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from virtctl.domain.devices.interface import Interface
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.errors import InternalError, UnsupportedConfig
+from virtctl.errors import InternalError, UnsupportedConfig, XmlError
 
 MTU_TYPES = ("network", "bridge", "ethernet", "vhostuser")
 COALESCE_TYPES = ("network", "bridge", "ethernet")
@@ -102,6 +102,8 @@ def addresses(interface: Interface) -> None:
         raise UnsupportedConfig("Invalid attempt to set network interface host-side IP route and/or address info on "
                                 f"interface of type '{interface.type}'. This is only supported on interfaces of type "
                                 "'ethernet'")
+    if interface.type == "user" and interface.routes:
+        raise UnsupportedConfig("Invalid attempt to set network interface guest-side IP route, not supported by QEMU")
     if interface.type == "user" and not interface.routes:
         _user_addresses(interface)
     elif interface.ips or interface.routes:
@@ -113,8 +115,13 @@ def _user_addresses(interface: Interface) -> None:
     for family, name in (("ipv4", "IPv4"), ("ipv6", "IPv6")):
         if sum(1 for one in interface.ips if one.family == family) > 1:
             raise UnsupportedConfig(f"Only one {name} address per interface is allowed")
-    if any(one.peer is not None for one in interface.ips):
-        raise UnsupportedConfig("peers are not supported")
+    for one in interface.ips:
+        if one.peer is not None:
+            raise UnsupportedConfig("Invalid attempt to set peer IP for guest")
+        if one.family == "ipv4" and one.prefix is not None and not 4 <= one.prefix <= 27:
+            raise XmlError("invalid prefix, must be in range of 4-27")
+        if one.family == "ipv6" and one.prefix not in (None, 64):
+            raise UnsupportedConfig(f"unsupported IPv6 address prefix='{one.prefix}' - must be 64")
 
 
 RULES: tuple[Callable[[Interface], None], ...] = (
