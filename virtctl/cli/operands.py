@@ -164,11 +164,13 @@ def value_of(parameter: Parameter, given: Values) -> object:
     return None if found is None else parameter.convert(found)
 
 
-def command(*parameters: Parameter, reports: bool = False) -> Callable[[Callable[..., None]], VirshCommand]:
+def command(
+    *parameters: Parameter, reports: bool = False, kind: type[VirshCommand] = VirshCommand
+) -> Callable[[Callable[..., None]], VirshCommand]:
     """Makes a command of a function; its docstring becomes the description in `help`."""
 
     def wrap(function: Callable[..., None]) -> VirshCommand:
-        made = VirshCommand(None, callback=click.pass_obj(function), params=list(parameters), help=function.__doc__)
+        made = kind(None, callback=click.pass_obj(function), params=list(parameters), help=function.__doc__)
         made.reports = reports
         return made
 

@@ -17,7 +17,7 @@ from virtctl.cli.report import LookupFailed, lines, report
 from virtctl.cli.settings import Settings, checked_format
 from virtctl.cli.table import BY_NAME
 from virtctl.cli.words import split_commands
-from virtctl.errors import InvalidOperation, NoDomain, UsageError, VirtctlError, attempting
+from virtctl.errors import NoDomain, OperationForbidden, UsageError, VirtctlError, attempting
 
 if TYPE_CHECKING:
     from virtctl.drivers.base import Driver
@@ -31,7 +31,7 @@ class Domain(NamedTuple):
     name: str
 
 
-class Quit(Exception):  # noqa: N818 -- not an error: the wish to leave
+class Quit(Exception):
     """Raised by `quit` and `exit`."""
 
 
@@ -58,9 +58,14 @@ class Session:
     def driver(self) -> Driver:
         """The driver, connected at first use. Raises VirtctlError."""
         if self._driver is None:
-            self.connect(self.uri or default_uri())
+            self.connect(self.uri or self.default_uri())
         assert self._driver is not None
         return self._driver
+
+    @staticmethod
+    def default_uri() -> str:
+        """The connection when none is named."""
+        return default_uri()
 
     def connect(self, uri: str) -> None:
         """Connects, instead of what was connected before. Raises VirtctlError."""
@@ -83,7 +88,7 @@ class Session:
     def changing(self, function: str) -> Driver:
         """The driver, for a verb that changes something. Raises what libvirt says to a read-only connection."""
         if self.readonly:
-            raise ReadOnly(function)
+            raise OperationForbidden(f"read only access prevents {function}")
         return self.driver
 
     # What is said
@@ -150,15 +155,19 @@ class Session:
 
     # Commands
 
+    def command(self, name: str) -> VirshCommand:
+        """A command of the table. Raises UsageError."""
+        root = click.get_current_context().find_root()
+        assert isinstance(root.command, click.Group)
+        command = root.command.get_command(root, name)
+        if not isinstance(command, VirshCommand):
+            raise UsageError(f"unknown command: '{name}'")
+        return command
+
     def read(self, words: list[str]) -> click.Context:
         """A command, read and ready to run. Raises UsageError."""
-        group = click.get_current_context().find_root().command
-        assert isinstance(group, click.Group)
-        if words[0] not in BY_NAME:
-            raise UsageError(f"unknown command: '{words[0]}'")
-        command = group.get_command(click.get_current_context(), words[0])
-        assert isinstance(command, VirshCommand)
-        return command.make_context(words[0], list(words[1:]), parent=click.get_current_context().find_root())
+        root = click.get_current_context().find_root()
+        return self.command(words[0]).make_context(words[0], list(words[1:]), parent=root)
 
     def run_string(self, text: str) -> bool:
         """Runs the commands of a string; whether the last one succeeded. Raises UsageError before anything runs."""
@@ -221,12 +230,3 @@ class Session:
                 self._at_end.pop()()
             except VirtctlError as error:
                 self.fail(error)
-
-
-class ReadOnly(InvalidOperation):
-    """A change over a read-only connection; named by libvirt's function."""
-
-    prefix = "operation forbidden"
-
-    def __init__(self, function: str) -> None:
-        super().__init__(f"read only access prevents {function}")

@@ -52,5 +52,5 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def pairs(fields: Sequence[tuple[str, str]], column: int) -> str:
-    """`Name:      value` lines; values start at a column."""
-    return "".join(f"{name + ':':<{column}}{safe(value)}\n" for name, value in fields)
+    """`Name:      value` lines; values start at a column. A nameless value continues the one above."""
+    return "".join(f"{name + ':' if name else '':<{column}}{safe(value)}\n" for name, value in fields)

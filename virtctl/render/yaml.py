@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_/.+@ -]*(?<! )")
-_MEANS_SOMETHING = frozenset("null true false yes no on off y n none ~".split())
+_MEANS_SOMETHING = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n", "none", "~"])
 
 
 def yaml_text(value: object) -> str:
