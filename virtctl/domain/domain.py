@@ -13,7 +13,7 @@ from virtctl.domain.metadata import Metadata
 from virtctl.domain.os import Os
 from virtctl.domain.seclabel import Seclabel
 from virtctl.domain.sysinfo import Sysinfo
-from virtctl.domain.tuning import NOT_NEGATIVE, BlkioTune, CpuTune, IoThread, Resource, VcpuState
+from virtctl.domain.tuning import NOT_NEGATIVE, BlkioTune, CpuTune, IoThread, Resource, VcpuState, not_empty
 from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema import xmlio
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode, Size
@@ -99,9 +99,14 @@ class Domain(Element, tag="domain"):
     launch_security = Child("launchSecurity", LaunchSecurity, doc="confidential guests")
 
     def parsed(self, node: Node, mode: Mode) -> None:
-        """An empty count is none at all."""
-        if self.vcpu is None and node.find("vcpu") is not None:
+        """An empty count is none at all, an empty set of CPUs neither."""
+        vcpu = node.find("vcpu")
+        if vcpu is not None and self.vcpu is None:
             raise XmlError("maximum vcpus count must be an integer")
+        if vcpu is not None and self.vcpu_placement != "auto":
+            not_empty(self.vcpu_cpuset, vcpu)
+        if sum(1 for _ in node.all("genid")) > 1:
+            raise XmlError("element 'genid' can only appear once")
 
     def iothread_numbers(self) -> list[int]:
         """The numbers of all I/O threads, in order."""

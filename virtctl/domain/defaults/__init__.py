@@ -21,29 +21,31 @@ from virtctl.domain.defaults import (
 )
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.domain.rules import boot
+from virtctl.domain.rules import boot, small
 
 Step = Callable[[Domain, Host], None]
 STEPS: list[Step] = [
+    basics.kind,
+    basics.identity,
+    processor.vcpus,
+    processor.iothreads,
+    numa.claims,
+    processor.placement,
+    numa.memory_nodes,
+    processor.tuning,
+    basics.life_cycle,
+    small.single,
+    basics.labels,
     disks.sort_disks,
     controllers.number_controllers,
     video.sort_videos,
-    basics.kind,
-    basics.identity,
-    basics.life_cycle,
-    basics.labels,
     basics.emulator,
     basics.machine,
     firmware.firmware,
     controllers.add_default_devices,
-    processor.vcpus,
-    processor.placement,
-    processor.iothreads,
-    processor.tuning,
-    numa.memory_nodes,
+    processor.model,
     numa.spare_processors,
     numa.huge_pages,
-    processor.model,
     audio.backend,
     memory.memory,
     memory.module_slots,

@@ -44,16 +44,8 @@ def emulator(domain: Domain, host: Host) -> None:
     devices.emulator = devices.emulator or host.emulator(arch)
     if devices.emulator is None:
         raise UnsupportedConfig(f"No emulator found for arch '{arch}'")
-    arches = host.arches_of(devices.emulator)
-    if arches is None:
+    if host.arches_of(devices.emulator) is None:
         raise VirtctlError(f"Cannot check QEMU binary {devices.emulator}: No such file or directory")
-    told = f"Emulator '{devices.emulator}' does not support"
-    if os.type != "hvm":
-        raise UnsupportedConfig(f"{told} os type '{os.type}'")
-    if arch not in arches:
-        raise UnsupportedConfig(f"{told} arch '{arch}'")
-    if domain.type != "qemu" and not (domain.type == "kvm" and host.kvm):
-        raise UnsupportedConfig(f"{told} virt type '{domain.type}'")
 
 
 def machine(domain: Domain, host: Host) -> None:

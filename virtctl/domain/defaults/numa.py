@@ -5,12 +5,22 @@ from __future__ import annotations
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.numa import Cell
-from virtctl.errors import XmlDetail, XmlError
+from virtctl.errors import InternalError, XmlDetail, XmlError
 
 
 def cells_of(domain: Domain) -> list[Cell]:
     """The guest's NUMA cells."""
     return domain.cpu.numa.cells if domain.cpu and domain.cpu.numa else []
+
+
+def claims(domain: Domain, host: Host) -> None:
+    """Cells can claim only processors that there are."""
+    count = domain.vcpu or 1
+    claimed = [number for cell in cells_of(domain) for number in cell.cpus or ()]
+    if len(claimed) > count:
+        raise InternalError("Number of CPUs in <numa> exceeds the <vcpu> count")
+    if claimed and max(claimed) >= count:
+        raise InternalError("CPU IDs in <numa> exceed the <vcpu> count")
 
 
 def spare_processors(domain: Domain, host: Host) -> None:

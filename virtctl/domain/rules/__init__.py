@@ -16,20 +16,23 @@ from virtctl.domain.rules import (
     graphics,
     hostdevs,
     interfaces,
+    videos,
     small,
 )
 
 Rule = Callable[[Domain, Host], None]
 RULES: list[Rule] = [
+    general.emulator,
     general.words,
     boot.needs,
     general.life_cycle,
     general.processors,
+    general.hotplug,
     general.features,
     general.timers,
     general.identity,
     general.resource_control,
-    small.single,
+    small.panics,
     small.sounds,
     small.tpms,
     small.iommus,
@@ -41,7 +44,7 @@ RULES: list[Rule] = [
     interfaces.interfaces,
     chardevs.chardevs,
     graphics.check_graphics,
-    graphics.check_videos,
+    videos.check_videos,
     controllers.check_controllers,
     controllers.check_redirection,
     hostdevs.check_hostdevs,

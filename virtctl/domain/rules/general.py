@@ -7,7 +7,21 @@ from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.machine import is_q35, machine_of
 from virtctl.domain.tuning import check_pool
-from virtctl.errors import InternalError, UnsupportedConfig, XmlDetail, XmlError
+from virtctl.errors import UnsupportedConfig, XmlDetail, XmlError
+
+
+def emulator(domain: Domain, host: Host) -> None:
+    """The QEMU program must be able to run such a guest."""
+    os, program = domain.os, domain.devices.emulator or "" if domain.devices else ""
+    if os is None:
+        return
+    told = f"Emulator '{program}' does not support"
+    if os.type != "hvm":
+        raise UnsupportedConfig(f"{told} os type '{os.type}'")
+    if os.arch not in (host.arches_of(program) or ()):
+        raise UnsupportedConfig(f"{told} arch '{os.arch}'")
+    if domain.type != "qemu" and not (domain.type == "kvm" and host.kvm):
+        raise UnsupportedConfig(f"{told} virt type '{domain.type}'")
 
 
 def words(domain: Domain, host: Host) -> None:
@@ -41,7 +55,6 @@ def processors(domain: Domain, host: Host) -> None:
     topology = domain.cpu.topology if domain.cpu else None
     if topology is not None and topology.processors != count:
         raise UnsupportedConfig("CPU topology doesn't match maximum vcpu count")
-    _check_cells(domain, count)
     limit = host.max_cpus(machine_of(domain))
     if limit and count > limit:
         raise UnsupportedConfig(f"Maximum CPUs greater than specified machine type limit {limit}")
@@ -62,14 +75,9 @@ def _check_states(domain: Domain) -> None:
             raise UnsupportedConfig(f"vcpu '{state.id}' is both offline and not hotpluggable")
 
 
-def _check_cells(domain: Domain, count: int) -> None:
-    cells = cells_of(domain)
-    claimed = [number for cell in cells for number in cell.cpus or ()]
-    if len(claimed) > count:
-        raise InternalError("Number of CPUs in <numa> exceeds the <vcpu> count")
-    if claimed and max(claimed) >= count:
-        raise InternalError("CPU IDs in <numa> exceed the <vcpu> count")
-    if domain.max_memory_slots and not cells:
+def hotplug(domain: Domain, host: Host) -> None:
+    """Memory is added to cells."""
+    if domain.max_memory_slots and not cells_of(domain):
         raise UnsupportedConfig("At least one numa node has to be configured when enabling memory hotplug")
 
 
@@ -87,6 +95,8 @@ def features(domain: Domain, host: Host) -> None:
         if name in written:
             raise UnsupportedConfig(f"The '{name}' feature is not supported for architecture '{arch}' or machine type "
                                     f"'{machine}'")
+    if domain.features.tcg is not None and domain.features.tcg.tb_cache is not None and domain.type == "kvm":
+        raise UnsupportedConfig("TCG features are incompatible with domain type 'kvm'")
     if domain.features.tseg is not None and not is_q35(machine):
         raise UnsupportedConfig("SMM TSEG is only supported with q35 machine type")
 

@@ -32,8 +32,12 @@ def single(domain: Domain, host: Host) -> None:
         raise XmlError("only a single IOMMU device is supported")
     if len(devices.all(Vsock)) > 1:
         raise XmlError("only a single vsock device is supported")
+
+
+def panics(domain: Domain, host: Host) -> None:
+    """One panic device of each model."""
     models: set[str | None] = set()
-    for panic in devices.all(Panic):
+    for panic in domain.devices.all(Panic) if domain.devices else ():
         if panic.model in models:
             raise XmlError(f"Multiple panic devices with model '{panic.model}'")
         models.add(panic.model)
