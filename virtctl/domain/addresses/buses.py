@@ -7,7 +7,9 @@ from virtctl.domain.devices.address import PciAddress
 from virtctl.errors import InternalError, VirtctlError, XmlError
 
 FUNCTIONS = 8
-UNGROWABLE = ((Connect.ROOT_PORT, "pcie-root-port"), (Connect.DOWNSTREAM_PORT, "pcie-switch-downstream-port"))
+UNGROWABLE = ((Connect.DMI_TO_PCI, "dmi-to-pci-bridge"), (Connect.ROOT_PORT, "pcie-root-port"),
+              (Connect.DOWNSTREAM_PORT, "pcie-switch-downstream-port"), (Connect.PCI_EXPANDER, "pci-expander-bus"),
+              (Connect.PCIE_EXPANDER, "pcie-expander-bus"), (Connect.PCI_BRIDGE, "pci-bridge"))
 
 
 class Bus:
@@ -133,8 +135,8 @@ class Buses:
         if missing <= 0:
             return
         first: list[str] = []
-        if flags & (Connect.PCI_DEVICE | Connect.PCI_BRIDGE):
-            model, first = self._conventional(flags)
+        if flags & Connect.PCI_DEVICE:
+            model, first = self._conventional()
         elif flags & (Connect.PCIE_DEVICE | Connect.UPSTREAM_PORT):
             model = "pcie-root-port"
         else:
@@ -148,7 +150,7 @@ class Buses:
             added[0].flags = Connect.PCIE_TO_PCI  # kept for the bridge
         self.buses += added
 
-    def _conventional(self, flags: int) -> tuple[str, list[str]]:
+    def _conventional(self) -> tuple[str, list[str]]:
         """The model of a further conventional bus, and what must come before it."""
         if any(bus.flags & Connect.PCI_BRIDGE for bus in self.buses):
             return "pci-bridge", []

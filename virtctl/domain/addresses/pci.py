@@ -109,14 +109,7 @@ def _take(domain: Domain, buses: Buses, device: Device, board: Board, *, dry: bo
         return
     address = buses.next_free(flags)
     if not dry:
-        _set(device, address)
-
-
-def _set(device: Device, address: PciAddress) -> None:
-    old = device.address
-    if isinstance(old, PciAddress):
-        address.multifunction = old.multifunction
-    device.address = address
+        device.address = address
 
 
 def _take_companion(domain: Domain, buses: Buses, device: Controller, flags: int, dry: bool) -> None:

@@ -62,6 +62,11 @@ def _filesystem(device: Device, board: Board) -> int:
     return board.virtio(text(device, "model"))
 
 
+# The conventional cards that libvirt knows by name; it takes any other for a PCI Express one.
+KNOWN_NICS = frozenset(("", "netfront", "rtl8139", "e1000", "spapr-vlan", "lan9118", "smc91c111", "vlance", "vmxnet",
+                        "vmxnet2", "vmxnet3", "Am79C970A", "Am79C973", "82540EM", "82545EM", "82543GC"))
+
+
 def _interface(device: Device, board: Board) -> int:
     model = text(device, "model") or ""
     if text(device, "type") == "hostdev":
@@ -71,7 +76,7 @@ def _interface(device: Device, board: Board) -> int:
         return NOTHING
     if model.startswith("virtio"):
         return board.virtio(model)
-    return board.pcie if model == "e1000e" else PCI
+    return PCI if model in KNOWN_NICS else board.pcie
 
 
 def _sound(device: Device, board: Board) -> int:

@@ -6,7 +6,7 @@ from virtctl.domain.addresses.topology import tagged
 from virtctl.domain.devices.video import Video
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.errors import XmlError
+from virtctl.errors import UnsupportedConfig
 
 DEFAULT_KIB = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "qxl": 65536, "xen": 4096, "bochs": 16384,
                "gop": 16384}
@@ -17,7 +17,7 @@ def sort_videos(domain: Domain, host: Host) -> None:
     """The card marked primary comes first."""
     videos = domain.devices.all(Video) if domain.devices else []
     if sum(video.primary is True for video in videos) > 1:
-        raise XmlError("Only one primary video device is supported")
+        raise UnsupportedConfig("Only one primary video device is supported")
     videos.sort(key=lambda video: video.primary is not True)
 
 
@@ -47,17 +47,17 @@ def complete_video(video: Video) -> None:
         video.type = "cirrus"
     if video.type == "none":
         return
-    video.heads = video.heads or 1
+    video.heads = 1 if video.heads is None else video.heads
     video.primary = video.primary or None
     if video.type == "qxl":
-        video.ram = round_up(video.ram or DEFAULT_KIB["qxl"])
-        video.vgamem = round_up(video.vgamem or QXL_VGAMEM)
+        video.ram = round_up(video.ram) or DEFAULT_KIB["qxl"]
+        video.vgamem = video.vgamem or QXL_VGAMEM
         video.vram64 = round_up(video.vram64) if video.vram64 else None
     else:
         video.ram = video.vgamem = video.vram64 = None
-    video.vram = round_up(video.vram or DEFAULT_KIB.get(video.type or "", 0)) or None
+    video.vram = round_up(video.vram) or DEFAULT_KIB.get(video.type or "")
 
 
-def round_up(value: int) -> int:
-    """The next power of two; 0 stays 0."""
-    return 1 << (value - 1).bit_length() if value else 0
+def round_up(value: int | None) -> int:
+    """The next power of two in 32 bits; 0 for none and for what does not fit."""
+    return (1 << (value - 1).bit_length()) & 0xFFFFFFFF if value else 0

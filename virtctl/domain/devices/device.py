@@ -9,7 +9,7 @@ from virtctl.errors import InternalError, UnsupportedConfig, XmlError
 from virtctl.schema.element import Child, Element, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
-from virtctl.schema.types import OnOff, Str, UInt, YesNo
+from virtctl.schema.types import OnOff, Positive, Str, UInt, YesNo
 
 _USER_ALIAS = re.compile(r"ua-[A-Za-z0-9_-]*\Z")
 _LOADPARM = re.compile(r"[A-Z0-9. ]*\Z")
@@ -80,7 +80,7 @@ class Device(Element):
     alias = Child("alias", Alias, doc="QEMU's id of the device")
     master = Field("master/@startport", UInt(), doc="port of the companion's master (usb)")
     rom = Child("rom", Rom)
-    acpi_index = Field("acpi/@index", UInt(), doc="number by which firmware and systemd name the card")
+    acpi_index = Field("acpi/@index", Positive(), doc="number by which firmware and systemd name the card")
     address = Child("address", Address, doc="where the device sits")
 
     @classmethod

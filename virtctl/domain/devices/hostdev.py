@@ -23,7 +23,7 @@ CAPS_TYPES = ("storage", "misc", "net")
 _LAST = ("teaming_type", "teaming_persistent", "readonly", "shareable")
 
 
-class Managed(YesNo):
+class LooseYes(YesNo):
     """`yes`, or anything else for no, as libvirt reads it here."""
 
     def parse(self, text: str) -> bool:
@@ -37,7 +37,7 @@ class Hostdev(Device, tag="hostdev"):
     mode = Field("@mode", Enum("subsystem", "capabilities"), default="subsystem",
                  doc="kind of assignment; capabilities is for containers")
     type = Field("@type", Enum(*TYPES, *CAPS_TYPES), required=True, doc="kind of device")
-    managed = Field("@managed", Managed(), default=False, doc="whether the host's driver is detached at start (pci)")
+    managed = Field("@managed", LooseYes(), default=False, doc="whether the host's driver is detached at start (pci)")
     teaming_type = Field("teaming/@type", Enum("persistent", "transient"), doc="role in a failover pair")
     teaming_persistent = Field("teaming/@persistent", Str(), doc="alias of the pair's virtio interface")
     readonly = Flag("readonly", doc="the guest may not write (scsi)")

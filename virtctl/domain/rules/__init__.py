@@ -16,8 +16,8 @@ from virtctl.domain.rules import (
     graphics,
     hostdevs,
     interfaces,
-    videos,
     small,
+    videos,
 )
 
 Rule = Callable[[Domain, Host], None]

@@ -1,10 +1,9 @@
-"""Displays and graphics cards that QEMU cannot combine."""
+"""Displays that QEMU does not have or cannot combine."""
 
 from __future__ import annotations
 
 from virtctl.domain.devices.audio import Audio
 from virtctl.domain.devices.graphics import Graphics
-from virtctl.domain.devices.video import Video
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.errors import UnsupportedConfig, XmlError
@@ -46,13 +45,3 @@ def _check_audio(domain: Domain, display: Graphics) -> None:
         raise XmlError(f"no audio device with ID {display.audio_id}")
     if display.type == "dbus" and backend.type != "dbus":
         raise UnsupportedConfig("The associated audio is not of 'dbus' kind.")
-
-
-def check_videos(domain: Domain, host: Host) -> None:
-    """Every graphics card."""
-    videos = domain.devices.all(Video) if domain.devices else []
-    if len(videos) > 1 and any(video.type == "none" for video in videos):
-        raise UnsupportedConfig("a 'none' video type must be the only video device defined for the domain")
-    for video in videos:
-        if video.type == "ramfb" and video.address is not None:
-            raise UnsupportedConfig("address not supported for video type ramfb")
