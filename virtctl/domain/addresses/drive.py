@@ -47,7 +47,7 @@ def place_of(bus: str, number: int) -> DriveAddress | None:
 def assign_disks(domain: Domain, host: Host) -> None:
     """Gives every disk on a controller its place."""
     for disk in tagged(domain, "disk"):
-        if disk.address is None:
+        if disk.address is None and text(disk, "target") is not None:
             assign_disk(domain, disk)
 
 

@@ -10,7 +10,6 @@ from virtctl.domain.devices.disk_tune import Iotune
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.rules.disk_addresses import kind as check_kind
-from virtctl.errors import VirtctlError
 
 BUS_OF_NAME = {"sd": "scsi", "vd": "virtio", "xvd": "xen", "ubd": "uml"}
 
@@ -42,13 +41,9 @@ def complete_disks(domain: Domain, host: Host) -> None:
 
 
 def complete_disk(disk: Disk) -> None:
-    """The defaults of one disk. Raises where it has no target or no image."""
-    if disk.target is None:
-        raise VirtctlError(f"missing target information for device {_what(disk)}")
+    """The defaults of one disk. Raises where its address is of another bus's kind."""
     disk.bus = disk.bus or default_bus(disk)
     check_kind(disk)
-    if disk.empty and disk.device in ("cdrom", "floppy"):
-        _empty_drive(disk)
     if disk.device == "cdrom":
         disk.readonly = True
     disk.driver_name = disk.driver_name or "qemu"
@@ -59,12 +54,6 @@ def complete_disk(disk: Disk) -> None:
     if disk.readonly and disk.snapshot == "no":
         disk.snapshot = None  # what a readonly disk does anyway
     _complete_images(disk)
-
-
-def _what(disk: Disk) -> str:
-    if disk.type == "volume" and disk.source is not None:
-        return f"pool = '{disk.source.pool}', volume = '{disk.source.volume}'"
-    return disk.image or ""
 
 
 def _complete_images(disk: Disk) -> None:
@@ -80,12 +69,6 @@ def default_bus(disk: Disk) -> str:
     if disk.device == "floppy":
         return "fdc"
     return next((bus for prefix, bus in BUS_OF_NAME.items() if (disk.target or "").startswith(prefix)), "ide")
-
-
-def _empty_drive(disk: Disk) -> None:
-    disk.type = "file"
-    policy = disk.source.startup_policy if disk.source else None
-    disk.source = DiskSource(startup_policy=policy) if policy else None
 
 
 def complete_source(source: DiskSource, type: str) -> None:

@@ -21,8 +21,9 @@ def complete_interfaces(domain: Domain, host: Host) -> None:
 
 def complete_interface(interface: Interface) -> None:
     """The defaults of one interface."""
-    if interface.mac is None or interface.mac.address is None:
-        interface.mac = MacAddress(address=random_mac())
+    interface.mac = interface.mac or MacAddress()
+    if interface.mac.address is None:
+        interface.mac.address = random_mac()
     if interface.model is None and interface.type != "hostdev":
         interface.model = "virtio" if interface.type == "vdpa" else "rtl8139"
     if interface.virtualport is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtctl.errors import UnsupportedConfig
+from virtctl.errors import XmlError
 from virtctl.schema.element import Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.types import Str, YesNo
@@ -22,7 +22,7 @@ class DeviceSeclabel(Element, tag="seclabel"):
             self.relabel = True
         if self.label and not self.relabel:
             model = self.model or "(null)"
-            raise UnsupportedConfig(f"Cannot specify a label if relabelling is turned off. model={model}")
+            raise XmlError(f"Cannot specify a label if relabelling is turned off. model={model}")
 
     def visible(self, mode: Mode) -> bool:
         """A definition does not say that a file may be labelled as the domain is."""

@@ -107,11 +107,15 @@ class Disk(Device, tag="disk"):
             self.source.check_type(self.type)
         for name in ("serial", "wwn", "vendor", "product"):
             self.__dict__[name] = self.__dict__.get(name) or None
+        if node.find("source") is None:
+            self.type = "file"
         self._drop_empty()
 
     def _drop_empty(self) -> None:
         if self.transient is not None and not self.transient.share_backing:
             self.transient.share_backing = None
+        if self.source is not None:
+            self.source.drop_empty()
         if self.source is not None and self.source.says_nothing:
             self.source = None
         if not (self.cylinders and self.heads and self.sectors):
@@ -126,7 +130,7 @@ class Disk(Device, tag="disk"):
     def empty(self) -> bool:
         """Whether there is no medium in the drive."""
         if self.source is None:
-            return self.type in (*LOCAL_TYPES, "network")
+            return self.type != "volume"
         if self.type == "network":
             return self.source.protocol is None
         return not self.image and self.type in LOCAL_TYPES

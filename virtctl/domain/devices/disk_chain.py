@@ -17,7 +17,8 @@ FORMATS = ("raw", "dir", "bochs", "cloop", "dmg", "iso", "vpc", "vdi", "fat", "v
 class MetadataCache(Element, tag="metadata_cache"):
     """How much of a qcow2 image's tables QEMU may keep in memory."""
 
-    size = Field("max_size", Int(0, 2**64 - 1), doc="largest size of the cache")
+    size = Field("max_size", Int(0, 2**64 - 1), doc="largest size of the cache", refused=(
+        XmlError, "Invalid value '%s' for element or attribute './metadata_cache/max_size'"))
     unit = Field("max_size/@unit", Str(), doc="unit of the size; bytes when it is written")
 
     def parsed(self, node: Node, mode: Mode) -> None:

@@ -142,6 +142,13 @@ class DiskSource(Element, tag="source"):
                 raise XmlError(f"duplicate cookie '{cookie.name}'")
             seen.add(cookie.name)
 
+    def drop_empty(self) -> None:
+        """An empty path is none; a mode is one of a pool's volume."""
+        for name in ("file", "dev", "dir"):
+            self.__dict__[name] = self.__dict__.get(name) or None
+        if self.pool is None:
+            self.mode = None
+
     def fill_ports(self) -> None:
         """The protocol's own port, where none is given."""
         port = DEFAULT_PORTS.get(self.protocol or "")

@@ -37,7 +37,7 @@ class FileMode(XmlType[int]):
 
     def format(self, value: int) -> str:
         """Octal digits, a zero before them."""
-        return f"0{value:o}" if value else "0"
+        return f"{value:04o}"
 
 
 def _unit(name: str) -> int:
@@ -73,14 +73,13 @@ class Filesystem(Device, tag="filesystem"):
     """A folder of the host that the guest mounts."""
 
     type = Field("@type", Enum(*TYPES), default="mount", doc="kind of source")
-    accessmode = Field("@accessmode", Enum("passthrough", "mapped", "squash"), default="passthrough",
-                       doc="with whose rights files are made")
+    accessmode = Field("@accessmode", Enum("passthrough", "mapped", "squash"), doc="with whose rights files are made")
     model = Field("@model", Enum(*TRANSITIONAL), doc="kind of virtio card")
     multidevs = Field("@multidevs", Enum("default", "remap", "forbid", "warn"),
                       doc="what becomes of a tree that spans several devices (9p)")
     fmode = Field("@fmode", FileMode(), doc="permissions of new files (mapped)")
     dmode = Field("@dmode", FileMode(), doc="permissions of new folders (mapped)")
-    driver_type = Field("driver/@type", Enum("path", "handle", "loop", "nbd", "ploop", "virtiofs", "mtp"),
+    driver_type = Field("driver/@type", Enum("path", "handle", "loop", "nbd", "ploop", "virtiofs"),
                         doc="how it is shared: path is 9p, virtiofs needs shared memory")
     format = Field("driver/@format", Enum(*FORMATS), doc="format of the image (containers)",
                    refused=(UnsupportedConfig, "unknown driver format value '%s'"))
@@ -95,7 +94,8 @@ class Filesystem(Device, tag="filesystem"):
     sandbox = Field("binary/sandbox/@mode", Enum("namespace", "chroot"), doc="how virtiofsd is locked in")
     lock_posix = Field("binary/lock/@posix", OnOff(), doc="POSIX locks reach the host (virtiofs)")
     lock_flock = Field("binary/lock/@flock", OnOff(), doc="flock() reaches the host (virtiofs)")
-    thread_pool = Field("binary/thread_pool/@size", Int(), doc="threads of virtiofsd; 0 is one for all")
+    thread_pool = Field("binary/thread_pool/@size", Int(), doc="threads of virtiofsd; 0 is one for all",
+                        refused=(XmlError, "cannot parse thread pool size '%s' for virtiofs"))
     source = Child("source", FilesystemSource, doc="what is shared")
     target = Field("target/@dir", Str(), doc="name under which the guest mounts it")
     readonly = Flag("readonly", doc="the guest may only read")
@@ -120,6 +120,8 @@ class Filesystem(Device, tag="filesystem"):
         driver = node.get("driver/@type")
         if driver != "virtiofs":
             names -= {*_BINARY, "queue"}
+        if node.get("driver/@queue") == "":
+            names.discard("queue")
         kept = relevant(node, cls.plan, names)
         uses = SOURCES.get(node.attrs.get("type", "mount"), ())
         kept.children = [relevant(child, FilesystemSource.plan, uses) if child.tag == "source" else child
@@ -137,17 +139,21 @@ class Filesystem(Device, tag="filesystem"):
         self.multidevs = None if self.multidevs == "default" else self.multidevs
         self.thread_pool = None if self.thread_pool is not None and self.thread_pool < 0 else self.thread_pool
         self._scale_limits()
-        self._check_ends()
+        if self.accessmode is None and (self.source is None or self.source.socket is None):
+            self.accessmode = "passthrough"
+        if self.driver_type is None:
+            self.format = self.wrpolicy = None
 
-    def _check_ends(self) -> None:
+    def check_ends(self) -> None:
+        """Something is mounted somewhere."""
         source = self.source or FilesystemSource()
         values = [getattr(source, name) for name in SOURCES[self.type] if name != "units"]
         if self.type == "ram":
             if source.usage is None:
                 raise XmlError("missing 'usage' attribute for RAM filesystem")
-        elif all(value is None for value in values):
+        elif not any(values) and (self.type != "volume" or self.source is None):
             raise VirtctlError(f"missing source information for device {self.target or ''}")
-        if self.target is None:
+        if not self.target:
             raise VirtctlError(f"missing target information for device {next(filter(None, values), '')}")
 
     def _scale_limits(self) -> None:

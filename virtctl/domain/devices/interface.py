@@ -17,6 +17,7 @@ from virtctl.domain.devices.net_parts import (
     Teaming,
     VirtualPort,
     Vlan,
+    check_complete,
 )
 from virtctl.domain.devices.virtio import TRANSITIONAL, virtio_options
 from virtctl.errors import InvalidArgument, UnsupportedConfig, VirtctlError, XmlError
@@ -30,6 +31,7 @@ _SLASHES = re.compile(r"//+")
 _GENERATED = re.compile(r"vnet|macvtap|macvlan")
 VIRTIO_DRIVER = ("driver_name", "txmode", "ioeventfd", "event_idx", "queues", "rx_queue_size", "tx_queue_size", "rss",
                  "rss_hash_report", "host_offloads", "guest_offloads")
+SOURCELESS = ("user", "null", "ethernet", "hostdev")
 PORT_TYPES = ("network", "bridge", "direct", "hostdev")
 FILTERED = ("network", "ethernet", "bridge")
 KNOWN_MODELS = {model.lower(): model for model in (
@@ -125,8 +127,6 @@ class Interface(Device, tag="interface"):
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """Refuses a source that cannot be read, and drops what says nothing."""
-        if self.source is None and self.type not in ("user", "null", "ethernet", "hostdev"):
-            raise XmlError(f"interface type='{self.type}' requires a 'source' element")
         (self.source or InterfaceSource()).check_type(self.type)
         if self.type == "direct" and self.source is not None:
             self.source.mode = self.source.mode or "vepa"
@@ -153,8 +153,6 @@ class Interface(Device, tag="interface"):
         self.queues = None if self.queues == 1 else self.queues
         for name in ("backend_tap", "backend_vhost"):
             self.__dict__[name] = _SLASHES.sub("/", self.__dict__.get(name) or "") or None
-        if self.mac is not None and self.mac.address is None:
-            self.mac = None
 
     @property
     def virtio(self) -> bool:
@@ -174,8 +172,13 @@ def _check_before(node: Node, type: str) -> None:
     """What libvirt refuses before it reads the parts."""
     if type == "hostdev" and node.get("source/address/@type") is None:
         raise XmlError("missing source address type")
-    if node.find("virtualport") is not None and type not in PORT_TYPES:
+    if type in TYPES and type not in SOURCELESS and node.find("source") is None:
+        raise XmlError(f"interface type='{type}' requires a 'source' element")
+    port = node.find("virtualport")
+    if port is not None and type in TYPES and type not in PORT_TYPES:
         raise UnsupportedConfig(f"<virtualport> element unsupported for <interface type='{type}'>")
+    if port is not None and type in PORT_TYPES and type != "network":
+        check_complete(port)
 
 
 def is_virtio(model: str) -> bool:

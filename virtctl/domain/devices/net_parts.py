@@ -64,14 +64,6 @@ class VirtualPort(Element, tag="virtualport"):
         if self.profileid is not None and len(self.profileid) >= _PROFILE_LENGTH:
             raise XmlError("profileid parameter too long")
 
-    def check_complete(self) -> None:
-        """What an interface that no network completes must say itself."""
-        if self.type is None:
-            raise XmlError("missing required virtualport type")
-        for name in _PORT_NEEDS.get(self.type, ()):
-            if getattr(self, name) is None:
-                raise XmlError(f"missing {name} in <virtualport type='{self.type}'>")
-
     @property
     def says_something(self) -> bool:
         """Whether there is a type or a parameter."""
@@ -81,6 +73,16 @@ class VirtualPort(Element, tag="virtualport"):
     def visible(self, mode: Mode) -> bool:
         """An empty one is not written."""
         return self.says_something
+
+
+def check_complete(node: Node) -> None:
+    """What a `<virtualport>` must say where no network completes it."""
+    kind = node.attrs.get("type")
+    if kind is None:
+        raise XmlError("missing required virtualport type")
+    for name in _PORT_NEEDS.get(kind, ()):
+        if node.get(f"parameters/@{name}") is None:
+            raise XmlError(f"missing {name} in <virtualport type='{kind}'>")
 
 
 def _rate(name: str, doc: str) -> Field[int | None]:
@@ -204,6 +206,7 @@ class Teaming(Element, tag="teaming"):
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """The transient one names the persistent one."""
+        self.persistent = self.persistent or None
         if self.type is None:
             self.persistent = None
         if self.type == "transient" and self.persistent is None:

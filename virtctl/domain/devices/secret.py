@@ -78,6 +78,8 @@ class Encryption(Element, tag="encryption"):
         """A format, and secrets that are passphrases."""
         if self.format is None:
             raise XmlError("unknown volume encryption format")
+        if self.ivgen is not None and self.cipher is None:
+            raise XmlError("ivgen element found, but cipher is missing")
         for secret in self.secrets:
             if secret.type is None:
                 raise XmlError("unknown volume encryption secret type")

@@ -99,5 +99,5 @@ def one_order(domain: Domain, host: Host) -> None:
         if domain.os and domain.os.boots:
             raise UnsupportedConfig("per-device boot elements cannot be used together with os/boot elements")
         if order in seen:
-            raise XmlError(f"boot order '{order}' used for more than one device")
+            raise UnsupportedConfig(f"boot order '{order}' used for more than one device")
         seen.add(order)

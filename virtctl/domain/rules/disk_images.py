@@ -66,6 +66,8 @@ def encryption(one: Encryption | None, name: str | None, protocol: str | None) -
         return
     if one.cipher is not None or one.ivgen is not None:
         raise UnsupportedConfig("supplying <cipher> for domain disk definition is unnecessary")
+    if one.format in ("default", "qcow"):
+        raise UnsupportedConfig("old qcow/qcow2 encryption is not supported")
     if one.engine == "librbd":
         if protocol != "rbd":
             raise UnsupportedConfig("librbd encryption is supported only with RBD backed disks")
@@ -74,8 +76,6 @@ def encryption(one: Encryption | None, name: str | None, protocol: str | None) -
         raise UnsupportedConfig("luks2 is currently not supported by the qemu encryption engine")
     if name not in ("raw", "qcow2"):
         raise UnsupportedConfig("encryption is supported only with 'raw' and 'qcow2' image format")
-    if one.format in ("default", "qcow"):
-        raise UnsupportedConfig("old qcow/qcow2 encryption is not supported")
 
 
 def limits(disk: Disk) -> None:

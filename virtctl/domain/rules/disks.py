@@ -18,10 +18,9 @@ SAFE_SERIAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 VIRTIO_ONLY = {
     **dict.fromkeys(("ioeventfd", "event_idx"), "disk {name} mode supported only for virtio bus"),
     "model": "disk model '{value}' not supported for bus '{bus}'",
-    **dict.fromkeys(("queues", "queue_size"),
-                    "{name} attribute in disk driver element is only supported by virtio-blk"),
-    **dict.fromkeys(("iommu", "ats", "packed", "page_per_vq"),
-                    "{name} driver option is only supported for virtio devices"),
+    "queues": "{name} attribute in disk driver element is only supported by virtio-blk",
+    **dict.fromkeys(("iommu", "ats", "packed"), "{name} driver option is only supported for virtio devices"),
+    "page_per_vq": "{name} option is only supported for virtio devices",
 }
 
 
@@ -49,8 +48,17 @@ def targets(domain: Domain) -> None:
     for disk in all_disks(domain):
         other = seen.setdefault(disk.target or "", disk)
         if other is not disk:
-            raise XmlError(f"target '{disk.target}' duplicated for disk sources '{other.image or 'NULL'}' "
-                           f"and '{disk.image or 'NULL'}'")
+            raise XmlError(f"target '{disk.target}' duplicated for disk sources '{other.image or '<null>'}' "
+                           f"and '{disk.image or '<null>'}'")
+
+
+def has_target(disk: Disk) -> None:
+    """Every disk has a name."""
+    if disk.target is None:
+        what = disk.image if disk.type in ("file", "block", "dir", "network") else ""
+        if disk.type == "volume" and disk.source is not None:
+            what = f"pool = '{disk.source.pool}', volume = '{disk.source.volume}'"
+        raise VirtctlError(f"missing target information for device {what or ''}")
 
 
 def lun(disk: Disk) -> None:
@@ -114,8 +122,6 @@ def startup_policy(disk: Disk) -> None:
 
 def target(disk: Disk) -> None:
     """What the target says about the drive."""
-    if disk.tray is not None and disk.device not in ("cdrom", "floppy"):
-        raise UnsupportedConfig("tray is only valid for cdrom and floppy")
     if disk.removable is not None and disk.bus != "usb":
         raise XmlError("removable is only valid for usb disks")
     if disk.rotation_rate is not None:
@@ -123,6 +129,22 @@ def target(disk: Disk) -> None:
             raise InternalError("rotation rate is only valid for SCSI/IDE/SATA bus")
         if disk.device not in ("disk", "lun"):
             raise InternalError("rotation rate is only valid for disk device")
+
+
+def tray(disk: Disk) -> None:
+    """Only a drive for media can be open."""
+    if disk.tray is not None and disk.device not in ("cdrom", "floppy"):
+        raise UnsupportedConfig("tray is only valid for cdrom and floppy")
+
+
+def geometry(disk: Disk) -> None:
+    """Cylinders are an old disk's, their translation an IDE disk's."""
+    if disk.cylinders is None:
+        return
+    if disk.bus in ("usb", "sd"):
+        raise UnsupportedConfig(f"CHS geometry can not be set for '{disk.bus}' bus")
+    if disk.translation is not None and disk.bus != "ide":
+        raise UnsupportedConfig(f"CHS translation mode can only be set for 'ide' bus not '{disk.bus}'")
 
 
 def virtio_only(disk: Disk) -> None:
@@ -212,6 +234,12 @@ def transient(disk: Disk) -> None:
         raise UnsupportedConfig(f"disk bus '{disk.bus}' doesn't support transiend disk backing image sharing")
 
 
+def vhostuser_readonly(disk: Disk) -> None:
+    """A vhost-user daemon's disk can always be written."""
+    if disk.type == "vhostuser" and disk.readonly:
+        raise UnsupportedConfig("readonly is not supported with vhostuser disk")
+
+
 def vhostuser(disk: Disk) -> None:
     """A vhost-user daemon does the work, so most of what a disk can be told has nobody to tell it to."""
     if disk.type != "vhostuser":
@@ -246,7 +274,8 @@ def iothread_numbers(domain: Domain) -> set[int]:
 
 
 RULES: tuple[Callable[[Disk], None], ...] = (
-    medium, lun, disk_images.source, startup_policy, names, target, virtio_only, transient, media, readonly,
-    disk_addresses.place, world_wide_name, identity, serial, driver,
+    has_target, lun, virtio_only, tray, names, target, medium, startup_policy, transient, geometry,
+    disk_addresses.place, disk_images.source, vhostuser_readonly, media, readonly,
+    world_wide_name, identity, serial, driver,
     vhostuser, disk_images.chain, disk_images.limits,
 )

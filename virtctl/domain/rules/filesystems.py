@@ -10,10 +10,14 @@ from virtctl.errors import UnsupportedConfig
 
 def filesystems(domain: Domain, host: Host) -> None:
     """Every file system by itself."""
-    for one in domain.devices.all(Filesystem) if domain.devices else ():
+    found = domain.devices.all(Filesystem) if domain.devices else []
+    for one in found:
+        one.check_ends()
         kind(one)
         if one.driver_type == "virtiofs":
             virtiofs(one)
+            if sum(other.target == one.target for other in found) > 1:
+                raise UnsupportedConfig(f"filesystem target '{one.target}' specified twice")
             if not shares_memory(domain):
                 raise UnsupportedConfig("'virtiofs' requires shared memory")
 

@@ -21,12 +21,6 @@ def interfaces(domain: Domain, host: Host) -> None:
             rule(interface)
 
 
-def virtual_port(interface: Interface) -> None:
-    """Only a network completes a port."""
-    if interface.virtualport is not None and interface.type != "network":
-        interface.virtualport.check_complete()
-
-
 def vhostuser(interface: Interface) -> None:
     """A vhost-user daemon speaks virtio only."""
     if interface.type != "vhostuser":
@@ -125,5 +119,5 @@ def _user_addresses(interface: Interface) -> None:
 
 
 RULES: tuple[Callable[[Interface], None], ...] = (
-    virtual_port, vhostuser, vdpa, virtio_options, queues, teaming, isolated, host_end, addresses,
+    vhostuser, vdpa, virtio_options, queues, teaming, isolated, host_end, addresses,
 )
