@@ -18,6 +18,7 @@ from virtctl.errors import ImageError, InvalidOperation, MonitorError, Operation
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.lifecycle import end
+from virtctl.qemu.process import ended_within
 from virtctl.state import status as statuses
 from virtctl.state.atomic import make_dir, reap, remove_file, sync_folder, temp_beside
 from virtctl.state.journal import Journal, Operation, Record
@@ -46,31 +47,31 @@ def save(context: Context, target: Target, path: Path, options: SaveOptions) -> 
         _refuse_jobs(guest)
         was_running = _is_running(guest)
         xml = options.xml or saved_document(guest)
-        reap(path.parent)
-        with ImageWriter(path, xml, compression=options.compression, bypass_cache=options.bypass_cache) as writer:
-            record = _open_record(guest, path, writer, was_running)
-            with Guard(guest, record if was_running else None):
-                try:
+        record = Journal(context.paths, command=context.command).open(
+            target.uuid, "save", name=guest.status.name, final=os.path.realpath(path), file=None, kept=None,
+            running=was_running)
+        with Guard(guest, record if was_running else None):
+            try:
+                with ImageWriter(path, xml, compression=options.compression,
+                                 bypass_cache=options.bypass_cache) as writer:
+                    _note_files(record, path, writer)
                     _stream(guest, writer, options)
-                    running = was_running if options.running is None else options.running
-                    writer.finish(running=running)
-                except BaseException:
-                    _undo(guest, was_running, record)
-                    raise
-                end(context, guest.status, statuses.SAVED)
-                if record.record.facts["kept"] is not None:
-                    remove_file(Path(record.record.facts["kept"]), sync=False)
-                record.done()
+                    writer.finish(running=was_running if options.running is None else options.running)
+            except BaseException:
+                _undo(guest, was_running, record)
+                raise
+            end(context, guest.status, statuses.SAVED)
+            if record.record.facts["kept"] is not None:
+                remove_file(Path(record.record.facts["kept"]), sync=False)
+            record.done()
 
 
-def _open_record(guest: Guest, path: Path, writer: ImageWriter, was_running: bool) -> Operation:
+def _note_files(record: Operation, path: Path, writer: ImageWriter) -> None:
     """The record says which file (by its inode) will be the image: whether it has its name yet can be seen later."""
     if writer.temp is None:
         raise ImageError("the image is already complete or given up")
     found = writer.temp.stat()
-    return Journal(guest.context.paths, command=guest.context.command).open(
-        guest.status.uuid, "save", name=guest.status.name, final=os.path.realpath(path), temp=str(writer.temp),
-        kept=_keep_older(path), file=[found.st_dev, found.st_ino], running=was_running)
+    record.phase("writing", file=[found.st_dev, found.st_ino], kept=_keep_older(path))
 
 
 def _keep_older(path: Path) -> str | None:
@@ -124,10 +125,12 @@ class Guard:
         if self._record is None:
             return self
         reader, self._end = os.pipe()
+        saver = os.pidfd_open(os.getpid())
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._end)
-            _stand_by(self._guest, self._record.record, reader)
+            _stand_by(self._guest, self._record.record.path, reader, saver)
+        os.close(saver)
         os.close(reader)
         return self
 
@@ -141,13 +144,16 @@ class Guard:
             os.waitpid(self._pid, 0)
 
 
-def _stand_by(guest: Guest, record: Record, reader: int) -> NoReturn:
+def _stand_by(guest: Guest, path: Path, reader: int, saver: int) -> NoReturn:
     """The child: in a session of its own, so that a terminal's Ctrl-C does not reach it."""
     try:
         os.setsid()
         if os.read(reader, 4) == b"":
             guest.context.warn = _say_nothing
-            finish_interrupted(guest.context, guest if statuses.is_running(guest.status) else None, record)
+            ended_within(saver, 5.0)  # its files are closed a moment before it is gone
+            for record in Journal(guest.context.paths).interrupted(guest.status.uuid, []):
+                if record.path == path:
+                    finish_interrupted(guest.context, guest if statuses.is_running(guest.status) else None, record)
     except (OSError, VirtctlError):
         os._exit(1)
     finally:
@@ -186,7 +192,7 @@ def _has_its_name(final: Path, record: Record) -> bool:
         found = final.stat()
     except OSError:
         return False
-    device, inode = record.facts["file"]
+    device, inode = record.facts["file"] or (0, 0)
     return (found.st_dev, found.st_ino) == (int(device), int(inode))
 
 
@@ -200,9 +206,8 @@ def _stands_still(guest: Guest) -> bool:
 
 
 def _take_back(guest: Guest | None, record: Record) -> str:
-    name, final = str(record.facts["name"]), record.facts["final"]
-    for leftover in filter(None, (record.facts["temp"], record.facts["kept"])):
-        remove_file(Path(str(leftover)), sync=False)
+    name, final = str(record.facts["name"]), str(record.facts["final"])
+    reap(Path(final).parent)  # the unfinished image, and the second name of an older one
     went_on = ""
     if guest is not None:
         (guest.folder / SOCKET).unlink(missing_ok=True)

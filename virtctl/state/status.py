@@ -21,6 +21,7 @@ from virtctl.state.atomic import make_dir, read_file, write_file
 FORMAT = 1
 FILE = "status.json"
 PIDFILE = "qemu.pid"
+ENDING = "ending"
 _MAX_STATUS = 1024 * 1024
 
 
@@ -171,7 +172,7 @@ def allocate_id(paths: Paths) -> int:
 
 def expect_end(paths: Paths, uuid: str, ended: Ended | None) -> None:
     """Records, before a guest is ended by us, how that end is to be called; None takes it back."""
-    path = folder(paths, uuid) / "ending"
+    path = folder(paths, uuid) / ENDING
     if ended is None:
         with suppress(OSError):
             path.unlink()
@@ -188,7 +189,7 @@ def how_ended(paths: Paths, status: Status) -> Ended:
     if status.boot_id != liveness.boot_id():
         return UNKNOWN
     place = folder(paths, status.uuid)
-    ending = _read_ended(place / "ending")
+    ending = _read_ended(place / ENDING)
     if ending is not None:
         return ending
     if not place.is_dir():
@@ -239,16 +240,21 @@ def _read_ended(path: Path) -> Ended | None:
 def clear(paths: Paths, uuid: str) -> None:
     """Removes a guest's runtime folder with what is in it: files, sockets and links, never what a link names.
 
-    The status goes last, so that a crash in between is repaired by the next command. Raises `SystemFault`.
+    The status goes last, and with it the reason of the end, so that a crash in between is repaired by the next
+    command. Raises `SystemFault`.
     """
     place = folder(paths, uuid)
     with suppress(OSError):
         (paths.running / f"{uuid}.xml").unlink()
     try:
-        names = sorted(os.listdir(place), key=lambda name: name == FILE)  # noqa: PTH208 - names only
-        for name in names:
-            with suppress(FileNotFoundError):
-                (place / name).unlink()
+        for name in os.listdir(place):  # noqa: PTH208 - names only
+            if name not in (FILE, ENDING):
+                with suppress(FileNotFoundError):
+                    (place / name).unlink()
+        with suppress(FileNotFoundError):
+            (place / FILE).rename(place / ENDING)  # status and reason vanish together
+        with suppress(FileNotFoundError):
+            (place / ENDING).unlink()
         place.rmdir()
     except FileNotFoundError:
         return
