@@ -29,7 +29,6 @@ class Host(NamedTuple):
     emulators: tuple[tuple[str, str], ...] = (("x86_64", "/usr/bin/qemu-system-x86_64"),
                                               ("i686", "/usr/bin/qemu-system-i386"))
     machine_aliases: tuple[tuple[str, str], ...] = (("pc", "pc-i440fx-7.2"), ("q35", "pc-q35-7.2"))
-    machines: tuple[str, ...] = ()
     qemu_version: tuple[int, int, int] = (7, 2, 0)
     firmware: tuple[Firmware, ...] = ()
     node_count: int = 1
@@ -37,7 +36,7 @@ class Host(NamedTuple):
     page_size: int = 4096
     kvm: bool = True
     tpm_versions: tuple[str, ...] = ()  # that swtpm can emulate
-    cpu_limits: tuple[tuple[str, int], ...] = ()  # processors at most, by machine
+    cpu_limits: tuple[tuple[str, int], ...] = ()  # every machine type, and how many processors it takes at most
     security_model: str = "none"
     nvram_dir: str = "/var/lib/libvirt/qemu/nvram"
     runs: Callable[[str], bool] = lambda path: os.access(path, os.X_OK)  # whether a program is there
@@ -58,10 +57,18 @@ class Host(NamedTuple):
 
     def max_cpus(self, machine: str) -> int | None:
         """How many processors a machine type takes at most, None where QEMU did not say."""
-        return dict(self.cpu_limits).get(machine, 288 if machine.startswith("pc-q35") else 255)
+        return dict(self.cpu_limits).get(machine)
 
-    def default_cpu(self, emulator: str | None) -> str | None:
-        """The processor model that a QEMU program emulates by default."""
+    def has_machine(self, name: str) -> bool:
+        """Whether QEMU knows a machine type; True where its list is not known."""
+        return not self.cpu_limits or any(name == known for known, _ in self.cpu_limits)
+
+    def default_cpu(self, emulator: str | None, machine: str) -> str | None:
+        """The processor model that a QEMU program emulates by default on a machine type."""
+        if machine in ("none", "x-remote"):
+            return None
+        if machine == "isapc":
+            return "486"
         arches = self.arches_of(emulator or "") or ()
         return "qemu64" if "x86_64" in arches else "qemu32" if "i686" in arches else None
 

@@ -59,6 +59,8 @@ class MemoryBacking(Element, tag="memoryBacking"):
         """Huge pages are there at once."""
         if self.hugepages and self.allocation == "ondemand":
             raise UnsupportedConfig("hugepages are not allowed with memory allocation ondemand")
+        if self.hugepages and self.source == "anonymous":
+            raise UnsupportedConfig("hugepages are not allowed with anonymous memory source")
 
     def visible(self, mode: Mode) -> bool:
         """An empty one is not written."""

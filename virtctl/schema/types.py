@@ -90,7 +90,7 @@ _INTEGER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)\s*\Z")
 
 
 class Int(XmlType[int]):
-    """A whole number. `base` 10 refuses hexadecimal; 0 takes both, as libvirt's PCI addresses do."""
+    """A whole number. `base` 10 is decimal only; 0 takes 0x for hexadecimal and 0 for octal too, as C's strtol does."""
 
     def __init__(self, low: int | None = None, high: int | None = None, *, base: int = 10, reason: str = "") -> None:
         self.low, self.high, self.base = low, high, base
@@ -103,7 +103,12 @@ class Int(XmlType[int]):
         match = _INTEGER.match(text)
         if not match or (self.base == 10 and "x" in text.lower()):
             raise ValueError(self.reason)
-        value = int(match.group(0), 0) if "x" in text.lower() else int(match.group(0), 10)
+        word = match.group(0).strip()
+        octal = self.base == 0 and word.lstrip("+-").startswith("0") and "x" not in word.lower()
+        try:
+            value = int(word, 16 if "x" in word.lower() else 8 if octal else 10)
+        except ValueError:
+            raise ValueError(self.reason) from None
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise ValueError(self.reason)
         return value

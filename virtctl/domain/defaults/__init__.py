@@ -42,6 +42,7 @@ STEPS: list[Step] = [
     basics.emulator,
     basics.machine,
     firmware.firmware,
+    boot.acpi,
     controllers.add_default_devices,
     processor.model,
     numa.spare_processors,

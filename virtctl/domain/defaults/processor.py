@@ -6,6 +6,7 @@ from virtctl.domain import resctrl
 from virtctl.domain.cpu import Cpu, CpuModel
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
+from virtctl.domain.machine import machine_of
 from virtctl.domain.memory import NumaTune
 from virtctl.domain.tuning import CpuTune, IoThread, IoThreadSched, Scheduler, VcpuSched, VcpuState
 from virtctl.errors import InternalError, UnsupportedConfig, XmlDetail, XmlError
@@ -137,7 +138,7 @@ def model(domain: Domain, host: Host) -> None:
     """The processor that QEMU emulates by default, and how it is checked at start."""
     cpu = domain.cpu
     if cpu is None or ((cpu.mode or "custom") == "custom" and (cpu.model is None or cpu.model.name is None)):
-        name = host.default_cpu(domain.devices.emulator if domain.devices else None)
+        name = host.default_cpu(domain.devices.emulator if domain.devices else None, machine_of(domain))
         if name is None:
             return
         cpu = domain.cpu = cpu or Cpu()

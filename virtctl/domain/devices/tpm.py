@@ -113,5 +113,3 @@ class Tpm(Device, tag="tpm"):
             return
         if backend.banks is not None and backend.banks.visible(INACTIVE):
             raise XmlError("<active_pcr_banks/> requires TPM version '2.0'")
-        if self.model != "tpm-tis":
-            raise UnsupportedConfig(f"Unsupported interface '{self.model}' for TPM 1.2")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.rules import (
+    addresses,
     boot,
     chardevs,
     controllers,
@@ -25,7 +26,7 @@ Rule = Callable[[Domain, Host], None]
 RULES: list[Rule] = [
     general.emulator,
     general.words,
-    boot.needs,
+    boot.secure,
     general.life_cycle,
     general.processors,
     general.hotplug,
@@ -51,6 +52,8 @@ RULES: list[Rule] = [
     controllers.check_controllers,
     controllers.check_redirection,
     hostdevs.check_hostdevs,
+    addresses.check_addresses,
+    addresses.check_aliases,
 ]
 
 

@@ -10,15 +10,18 @@ from virtctl.domain.os import Loader, Os
 from virtctl.errors import UnsupportedConfig, XmlDetail, XmlError
 
 
-def needs(domain: Domain, host: Host) -> None:
-    """UEFI needs ACPI; secure boot needs q35 and system management mode."""
-    os = domain.os
-    if os is None:
-        return
-    features = domain.features
-    if (os.firmware == "efi" or (os.loader and os.loader.type == "pflash")) and not (features and features.acpi):
+def acpi(domain: Domain, host: Host) -> None:
+    """UEFI needs ACPI."""
+    os, features = domain.os, domain.features
+    uefi = os is not None and (os.firmware == "efi" or (os.loader is not None and os.loader.type == "pflash"))
+    if uefi and not (features and features.acpi):
         raise UnsupportedConfig("UEFI requires ACPI on this architecture")
-    if os.loader is None or not os.loader.secure:
+
+
+def secure(domain: Domain, host: Host) -> None:
+    """Secure boot needs q35 and system management mode."""
+    os, features = domain.os, domain.features
+    if os is None or os.loader is None or not os.loader.secure:
         return
     if os.arch != "x86_64":
         raise UnsupportedConfig("Secure boot is supported for x86_64 architecture only")

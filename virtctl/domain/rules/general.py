@@ -22,6 +22,8 @@ def emulator(domain: Domain, host: Host) -> None:
         raise UnsupportedConfig(f"{told} arch '{os.arch}'")
     if domain.type != "qemu" and not (domain.type == "kvm" and host.kvm):
         raise UnsupportedConfig(f"{told} virt type '{domain.type}'")
+    if not host.has_machine(machine_of(domain)):
+        raise UnsupportedConfig(f"{told} machine type '{machine_of(domain)}'")
 
 
 def words(domain: Domain, host: Host) -> None:

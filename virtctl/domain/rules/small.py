@@ -73,6 +73,8 @@ def tpms(domain: Domain, host: Host) -> None:
         backend = tpm.backend
         if backend and backend.type == "emulator" and backend.version not in host.tpm_versions:
             raise UnsupportedConfig(f"TPM version '{backend.version}' is not supported")
+        if backend and backend.version == "1.2" and tpm.model != "tpm-tis":
+            raise UnsupportedConfig(f"Unsupported interface '{tpm.model}' for TPM 1.2")
 
 
 def iommus(domain: Domain, host: Host) -> None:
