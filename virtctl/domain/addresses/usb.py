@@ -132,8 +132,14 @@ def assign_usb(domain: Domain) -> None:
         if isinstance(device.address, UsbAddress) and device.address.port is not None:
             ports.reserve(device.address, isinstance(device, Hub))
     for device in [*hubs, *devices]:
-        if not isinstance(device.address, UsbAddress) or device.address.port is None:
+        if _needs_port(device):
             ports.assign(device)
+
+
+def _needs_port(device: Device) -> bool:
+    if isinstance(device.address, UsbAddress):
+        return device.address.port is None
+    return device.address is None or isinstance(device, Hub)
 
 
 def _check_enabled(ports: Ports, devices: Sequence[Device]) -> None:

@@ -43,7 +43,7 @@ class Ports:
             index = device.address.controller
             port = self.first_free(index) if index in self.count else None
             if port is None:
-                raise XmlError("Unable to find a free virtio-serial port")
+                raise XmlError(f"Unable to find a free port on virtio-serial controller {index}")
         else:
             index, port = self._anywhere()
         device.address = VirtioSerialAddress(controller=index, port=port)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Self
 
 from virtctl.domain.devices.device import Device
@@ -58,11 +57,6 @@ class Loose(NonNegative):
     def __init__(self) -> None:
         super().__init__()
         self.base = 0
-
-    def parse(self, text: str) -> int:
-        """The number."""
-        word = text.strip()
-        return int(word, 8) if re.fullmatch("0[0-7]+", word) else super().parse(text)
 
 
 class LooseHex(Loose):

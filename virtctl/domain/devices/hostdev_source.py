@@ -23,11 +23,6 @@ class LooseInt(Int):
     def __init__(self, high: int = 0xFFFFFFFF) -> None:
         super().__init__(0, high, base=0)
 
-    def parse(self, text: str) -> int:
-        """The number."""
-        text = text.strip()
-        return int(text, 8) if re.fullmatch("0[0-7]+", text) else super().parse(text)
-
 
 class LooseHex(LooseInt):
     """The same, written in hexadecimal."""

@@ -55,11 +55,6 @@ class IdNumber(Int):
         super().__init__(-2**31, 2**31 - 1, base=0, reason="Expected integer value")
         self.digits = digits
 
-    def parse(self, text: str) -> int:
-        """The number, in decimal, hexadecimal (0x) or octal (0)."""
-        word = text.strip()
-        return int(word, 8) if re.fullmatch("0[0-7]+", word) else super().parse(text)
-
     def format(self, value: int) -> str:
         """Hexadecimal, in upper case."""
         return f"0x{value:0{self.digits}X}"
