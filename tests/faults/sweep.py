@@ -45,7 +45,7 @@ def audit(root: Path) -> list[str]:
         if path.stat().st_mode & 0o077:
             wrong.append(f"{path.name} has mode {path.stat().st_mode & 0o777:o}")
         if path.name.startswith(".tmp-"):
-            wrong.append(f"temporary file {path.name} is left")
+            wrong.append(f"temporary file {path.relative_to(root)} is left")
     return wrong
 
 

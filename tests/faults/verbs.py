@@ -62,7 +62,7 @@ class Lab:
                 driver.destroy(row.name)
         for row in driver.rows(_EVERYTHING):
             driver.undefine(row.name, UndefineOptions(managed_save=True))
-        for path in (self.copy, self.image, self.core):
+        for path in (self.copy, self.image, self.core, *self.folder.parent.rglob(".tmp-*")):
             path.unlink(missing_ok=True)
         self.disk.write_bytes(b"\0" * 65536)
 
