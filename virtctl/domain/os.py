@@ -72,6 +72,10 @@ class Nvram(Element, tag="nvram"):
         if self.type not in (None, "file", "block", "network"):
             raise UnsupportedConfig(f"unsupported nvram disk type '{self.type}'")
 
+    def written(self, node: Node, mode: Mode) -> None:
+        """A source that says nothing is not written."""
+        node.children = [child for child in node.children if child.tag != "source" or child.attrs or child.children]
+
     @property
     def placed(self) -> bool:
         """Whether it is told where the variables are."""

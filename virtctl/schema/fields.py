@@ -162,7 +162,7 @@ class Field(Declared, Generic[T]):
             error, words = refused
             return error(words.replace("%s", text), hint=hint)
         last = self.steps[-1]
-        what = f"attribute '{last[1:]}' in element '{node.tag}'" if last[0] == "@" else f"element '{node.tag}'"
+        what = f"attribute '{last[1:]}' in element '{node.tag.rpartition(":")[2]}'" if last[0] == "@" else f"element '{node.tag}'"
         if reason == ZERO:
             return XmlError(f"Invalid value for {what}: {ZERO}", hint=hint)
         return XmlError(f"Invalid value for {what}: '{text}'.{tail}", hint=hint)

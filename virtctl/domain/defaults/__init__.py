@@ -37,6 +37,7 @@ STEPS: list[Step] = [
     small.single,
     basics.labels,
     disks.sort_disks,
+    controllers.drop_unread,
     controllers.number_controllers,
     video.sort_videos,
     basics.emulator,
@@ -63,7 +64,6 @@ STEPS: list[Step] = [
     implicit_controllers.add_implicit_controllers,
     video.add_implicit_video,
     controllers.controller_models,
-    controllers.drop_unread,
     assign_addresses,
     chardevs.mirror_console,
 ]

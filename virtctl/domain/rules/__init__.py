@@ -46,14 +46,13 @@ RULES: list[Rule] = [
     interfaces.interfaces,
     chardevs.chardevs,
     filesystems.filesystems,
+    hostdevs.check_hostdevs,
     placement.placement,
     graphics.check_graphics,
     videos.check_videos,
     controllers.check_controllers,
     controllers.check_redirection,
-    hostdevs.check_hostdevs,
     addresses.check_addresses,
-    addresses.check_aliases,
 ]
 
 
