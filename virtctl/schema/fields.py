@@ -162,7 +162,8 @@ class Field(Declared, Generic[T]):
             error, words = refused
             return error(words.replace("%s", text), hint=hint)
         last = self.steps[-1]
-        what = f"attribute '{last[1:]}' in element '{node.tag.rpartition(":")[2]}'" if last[0] == "@" else f"element '{node.tag}'"
+        owner = node.tag.rpartition(":")[2]
+        what = f"attribute '{last[1:]}' in element '{owner}'" if last[0] == "@" else f"element '{owner}'"
         if reason == ZERO:
             return XmlError(f"Invalid value for {what}: {ZERO}", hint=hint)
         return XmlError(f"Invalid value for {what}: '{text}'.{tail}", hint=hint)
