@@ -109,6 +109,8 @@ def _take(domain: Domain, buses: Buses, device: Device, board: Board, *, dry: bo
         return
     address = buses.next_free(flags)
     if not dry:
+        if isinstance(device.address, PciAddress):
+            address.zpci_uid, address.zpci_fid = device.address.zpci_uid, device.address.zpci_fid
         device.address = address
 
 

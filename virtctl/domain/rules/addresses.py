@@ -1,4 +1,4 @@
-"""Addresses, aliases and ACPI indexes that go with no device, or with another one."""
+"""Addresses that go with no device, or with another one."""
 
 from __future__ import annotations
 
@@ -9,31 +9,22 @@ from virtctl.domain.devices.address import CcidAddress, PciAddress
 from virtctl.domain.devices.device import Device
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.domain.machine import machine_of
 from virtctl.errors import UnsupportedConfig, XmlError
 
 
 def check_addresses(domain: Domain, host: Host) -> None:
     """Every device that has an address."""
     for device in domain.devices or ():
-        if device.address is not None:
-            _check_kind(device, machine_of(domain))
-        if device.acpi_index is not None and not isinstance(device.address, PciAddress):
-            raise UnsupportedConfig("ACPI index is only supported for PCI devices")
+        _check_kind(device)
     for card in tagged(domain, "smartcard"):
         if isinstance(card.address, CcidAddress) and (card.address.controller or card.address.slot):
             raise UnsupportedConfig("this QEMU binary lacks multiple smartcard support")
 
 
-def _check_kind(device: Device, machine: str) -> None:
+def _check_kind(device: Device) -> None:
     address = device.address
     if address is None:
         return
-    if address.type == "unassigned" and device.tag != "hostdev":
-        raise UnsupportedConfig("address of type 'unassigned' is supported only for hostdevs")
-    if address.type == "ccw":
-        raise UnsupportedConfig(f"cannot use CCW address type for device '{device.id or '<null>'}' using machine type "
-                                f"'{machine}'")
     if address.type == "virtio-s390":
         raise XmlError("virtio-s390 bus doesn't have an address")
     if isinstance(address, PciAddress) and (address.zpci_uid is not None or address.zpci_fid is not None):
@@ -50,17 +41,3 @@ def _check_serial(device: Device) -> None:
         raise UnsupportedConfig("usb-serial requires address of usb type")
     if kind == "pci-serial" and (device.address.type != "pci" or is_wanted(device)):
         raise UnsupportedConfig("Target type 'pci-serial' requires address type 'pci'")
-
-
-def check_aliases(domain: Domain, host: Host) -> None:
-    """No two devices of one name."""
-    seen: set[str] = set()
-    for device in domain.devices or ():
-        if device.id and device.id in seen and not _is_shared_console(device):
-            raise UnsupportedConfig(f"non unique alias detected: {device.id}")
-        seen.add(device.id)
-
-
-def _is_shared_console(device: Device) -> bool:
-    """The first console is another view of the first serial port, alias included."""
-    return device.tag == "console" and text(device, "target_type") == "serial"

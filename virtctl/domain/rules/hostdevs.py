@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtctl.domain.controllers import find_controller
 from virtctl.domain.devices.address import Address, DriveAddress
 from virtctl.domain.devices.graphics import Graphics
 from virtctl.domain.devices.hostdev import (
@@ -58,16 +59,20 @@ def _check_kind(domain: Domain, device: Hostdev) -> None:
     if isinstance(device, PciHostdev) and device.source is not None and device.source.write_filtering is not None:
         raise UnsupportedConfig("Write filtering of PCI device configuration space is not supported by qemu")
     if isinstance(device, ScsiHostdev):
-        _check_scsi(device, device.address)
+        _check_scsi(domain, device, device.address)
     elif isinstance(device, ScsiHostHostdev) and device.boot is not None:
         raise UnsupportedConfig("booting from assigned devices is not supported by vhost SCSI devices")
     elif isinstance(device, MdevHostdev):
         _check_mdev(domain, device)
 
 
-def _check_scsi(device: ScsiHostdev, address: Address | None) -> None:
-    if isinstance(address, DriveAddress) and address.bus:
-        raise InternalError("SCSI controller only supports 1 bus")
+def _check_scsi(domain: Domain, device: ScsiHostdev, address: Address | None) -> None:
+    if isinstance(address, DriveAddress):
+        if address.bus:
+            raise InternalError("SCSI controller only supports 1 bus")
+        cont = find_controller(domain, "scsi", address.controller)
+        if address.target and cont is not None and cont.model == "lsilogic":
+            raise UnsupportedConfig("target must be 0 for controller model 'lsilogic'")
     if device.sgio == "unfiltered":
         raise UnsupportedConfig("unfiltered sgio is no longer supported")
 
