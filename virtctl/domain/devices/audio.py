@@ -59,6 +59,11 @@ class Stream(Element):
         if not self.fixed_settings and (self.frequency or self.channels or self.format):
             raise UnsupportedConfig("audio settings specified without fixed settings flag")
 
+    def written(self, node: Node, mode: Mode) -> None:
+        """Fixed settings are told, even when there are none."""
+        if self.fixed_settings:
+            node.ensure("settings")
+
     def visible(self, mode: Mode) -> bool:
         """An empty one is not written."""
         return any(value is not None for name, value in self.__dict__.items() if name != "_extras") or bool(self.extras)

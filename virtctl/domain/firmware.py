@@ -1,0 +1,78 @@
+"""Which firmware a guest gets that only says its kind: the first descriptor of the host that suits."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from virtctl.domain.domain import Domain
+from virtctl.domain.features import Features
+from virtctl.domain.host import Firmware, Host
+from virtctl.domain.os import Loader, Nvram, Os
+from virtctl.errors import OperationFailed
+
+INTERFACES = {"efi": "uefi", "bios": "bios"}
+
+
+def choose(domain: Domain, host: Host) -> Firmware | None:
+    """The firmware for a domain; None where it names its own, or none. Raises OperationFailed when none suits."""
+    os = domain.os
+    if os is None or os.firmware is None or (os.loader is not None and os.loader.path is not None):
+        return None
+    for firmware in host.firmware:
+        if _suits(firmware, domain, os):
+            return firmware
+    raise OperationFailed(f"Unable to find any firmware to satisfy '{os.firmware}'",
+                          hint="install Debian's package ovmf, or relax os/firmware/feature")
+
+
+def fill_firmware(domain: Domain, host: Host) -> None:
+    """Puts the chosen firmware's files into a domain that is about to start, and what it needs of the machine."""
+    firmware = choose(domain, host)
+    if firmware is None or domain.os is None:
+        return
+    loader = domain.os.loader = domain.os.loader or Loader()
+    loader.path = firmware.executable
+    if firmware.device == "memory":
+        loader.type = "rom"
+        return
+    loader.type, loader.readonly = "pflash", True
+    if not loader.stateless:
+        nvram = domain.os.nvram = domain.os.nvram or Nvram()
+        nvram.template = nvram.template or firmware.nvram_template
+        if not nvram.placed:
+            nvram.path = f"{host.nvram_dir}/{domain.name}_VARS.fd"
+    if "requires-smm" in firmware.features:
+        domain.features = domain.features or Features()
+        domain.features.smm = True
+        loader.secure = True
+
+
+def _suits(firmware: Firmware, domain: Domain, os: Os) -> bool:
+    return (INTERFACES.get(os.firmware or "") in firmware.interfaces
+            and _for_machine(firmware, os.arch or "", os.machine or "")
+            and _has_features(firmware, domain, os)
+            and _mapped(firmware, os.loader))
+
+
+def _for_machine(firmware: Firmware, arch: str, machine: str) -> bool:
+    return any(arch == known and any(fnmatchcase(machine, pattern) for pattern in machines)
+               for known, machines in firmware.targets)
+
+
+def _has_features(firmware: Firmware, domain: Domain, os: Os) -> bool:
+    for wanted in os.firmware_features:
+        if wanted.enabled != (wanted.name in firmware.features):
+            return False
+    if os.loader is not None and os.loader.secure and "secure-boot" not in firmware.features:
+        return False
+    if "requires-smm" in firmware.features and domain.features is not None and domain.features.smm is False:
+        return False
+    sleeps = {"acpi-s3": domain.pm.suspend_to_mem, "acpi-s4": domain.pm.suspend_to_disk} if domain.pm else {}
+    return all(name in firmware.features for name, wanted in sleeps.items() if wanted)
+
+
+def _mapped(firmware: Firmware, loader: Loader | None) -> bool:
+    stateless = loader.stateless if loader is not None else None
+    if firmware.device == "flash":
+        return firmware.executable_format == "raw" and bool(stateless) == firmware.stateless
+    return firmware.device == "memory" and stateless is not False
