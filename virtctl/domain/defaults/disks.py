@@ -10,6 +10,7 @@ from virtctl.domain.devices.disk_tune import Iotune
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.rules.disk_addresses import kind as check_kind
+from virtctl.errors import UnsupportedConfig
 
 BUS_OF_NAME = {"sd": "scsi", "vd": "virtio", "xvd": "xen", "ubd": "uml"}
 
@@ -43,7 +44,10 @@ def complete_disks(domain: Domain, host: Host) -> None:
 def complete_disk(disk: Disk) -> None:
     """The defaults of one disk. Raises where its address is of another bus's kind."""
     disk.bus = disk.bus or default_bus(disk)
-    check_kind(disk)
+    if disk.model is not None and disk.bus != "virtio":
+        raise UnsupportedConfig(f"disk model '{disk.model}' not supported for bus '{disk.bus}'")
+    if disk.target is not None:
+        check_kind(disk)
     if disk.device == "cdrom":
         disk.readonly = True
     disk.driver_name = disk.driver_name or "qemu"

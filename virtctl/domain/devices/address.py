@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Self
 
 from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
-from virtctl.schema.element import Element, ElementClass, Field, Mode
+from virtctl.schema.element import INACTIVE, Element, ElementClass, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, Hex, OnOff, UInt, XmlType
 
 _TYPES = ("pci", "drive", "virtio-serial", "ccid", "usb", "spapr-vio", "virtio-s390", "ccw", "virtio-mmio",
           "isa", "dimm", "unassigned")
+_KNOWN = ("domain", "bus", "slot", "function", "multifunction", "controller", "target", "unit", "port", "iobase", "irq",
+          "base", "cssid", "ssid", "devno", "reg")
 MAX_USB_DEPTH = 4
 
 
@@ -25,6 +28,17 @@ class Address(Element, tag="address"):
     def class_for(cls, node: Node) -> ElementClass:
         """The class of the kind that the document names."""
         return KINDS.get(node.attrs.get("type", ""), cls)
+
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Reads it; what only other kinds of address have is left out."""
+        kind = cls.class_for(node)
+        if not node.attrs.keys() <= kind.plan.attrs.keys():
+            kept = {key: value for key, value in node.attrs.items() if key in kind.plan.attrs or key not in _KNOWN}
+            children = node.children
+            node = Node(node.tag, kept, node.text, node.line)
+            node.children = children
+        return super().parse(node, mode)
 
     def missing(self, field: Declared) -> VirtctlError:
         """An address without a type is no XML error for libvirt."""
@@ -152,7 +166,13 @@ class SpaprVioAddress(Address, tag="address"):
 class BareAddress(Address, tag="address"):
     """A kind that has no place of its own: virtio-mmio, unassigned."""
 
-    type = Field("@type", Enum("virtio-mmio", "unassigned", "virtio-s390", "none"), required=True)
+    type = Field("@type", Enum("virtio-mmio", "unassigned", "virtio-s390"), required=True)
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The channel bus of old s390 machines has no addresses at all."""
+        super().parsed(node, mode)
+        if self.type == "virtio-s390":
+            raise XmlError("virtio-s390 bus doesn't have an address")
 
 
 KINDS: dict[str, type[Address]] = {

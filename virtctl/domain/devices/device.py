@@ -32,7 +32,7 @@ class Boot(Element, tag="boot"):
 
 def loadparm(text: str) -> str:
     """A boot parameter of s390 as it is kept. Raises InternalError for one that is none."""
-    value = text.upper()
+    value = text.upper().replace("-", "_")
     if not 1 <= len(value) <= 8:
         raise InternalError(f"loadparm value '{value}' must be between 1 and 8 characters")
     if not _LOADPARM.match(value):

@@ -132,10 +132,8 @@ class DiskSource(Element, tag="source"):
             raise self.missing(DiskSource.protocol)
         if self.name is None and self.protocol != "nbd":
             raise XmlError("missing name for disk source")
-        if self.protocol in ("rbd", "gluster"):
-            path = (self.name or "").lstrip("/") if self.protocol == "gluster" else self.name or ""
-            if not 0 < path.find("/") < len(path) - 1:
-                raise XmlError(f"can't split path '{self.name}' into pool name and image name")
+        if self.protocol in ("rbd", "gluster") and (self.name or "").find("/") < 1:
+            raise XmlError(f"can't split path '{self.name}' into pool name and image name")
         seen: set[str | None] = set()
         for cookie in self.cookies:
             if cookie.name in seen:
@@ -161,6 +159,12 @@ class DiskSource(Element, tag="source"):
         """Whether nothing of it would be written."""
         written = self.to_node(Mode(live=True, secure=True))
         return not written.attrs and not written.children
+
+    def path_of(self, type: str) -> str | None:
+        """What libvirt calls the path: the image alone where the name has a pool before it; None for a volume."""
+        if type == "network" and self.protocol in ("rbd", "gluster"):
+            return (self.name or "").partition("/")[2]
+        return None if type == "volume" else self.image(type)
 
     def image(self, type: str) -> str | None:
         """The path, device, folder or name for an owner of that type; None when there is none."""

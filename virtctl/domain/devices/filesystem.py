@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 from virtctl.domain.devices.device import Device
@@ -30,10 +31,9 @@ class FileMode(XmlType[int]):
 
     def parse(self, text: str) -> int:
         """The bits."""
-        try:
-            return int(text, 8)
-        except ValueError:
-            raise ValueError("Expected non-negative integer value") from None
+        if not re.fullmatch(r"\s*\+?[0-7]+", text):
+            raise ValueError("Expected non-negative integer value")
+        return int(text, 8)
 
     def format(self, value: int) -> str:
         """Octal digits, a zero before them."""
@@ -151,7 +151,7 @@ class Filesystem(Device, tag="filesystem"):
         if self.type == "ram":
             if source.usage is None:
                 raise XmlError("missing 'usage' attribute for RAM filesystem")
-        elif not any(values) and (self.type != "volume" or self.source is None):
+        elif all(value is None for value in values) and (self.type != "volume" or self.source is None):
             raise VirtctlError(f"missing source information for device {self.target or ''}")
         if not self.target:
             raise VirtctlError(f"missing target information for device {next(filter(None, values), '')}")

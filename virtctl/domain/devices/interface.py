@@ -6,7 +6,7 @@ import re
 from typing import Self
 
 from virtctl.domain.devices.device import Device
-from virtctl.domain.devices.interface_source import TYPES, USES, InterfaceSource
+from virtctl.domain.devices.interface_source import ALWAYS, TYPES, USES, InterfaceSource
 from virtctl.domain.devices.net_address import IpAddress, Route
 from virtctl.domain.devices.net_parts import (
     Bandwidth,
@@ -120,7 +120,7 @@ class Interface(Device, tag="interface"):
             names.discard("filterref")
         _check_before(node, type)
         kept = relevant(node, cls.plan, names)
-        uses = USES.get(type, ()) + (("portid",) if mode.live and type == "network" else ())
+        uses = ALWAYS + USES.get(type, ()) + (("portid",) if mode.live and type == "network" else ())
         kept.children = [relevant(child, InterfaceSource.plan, uses) if child.tag == "source" else child
                          for child in kept.children]
         return super().parse(kept, mode)
@@ -172,6 +172,9 @@ def _check_before(node: Node, type: str) -> None:
     """What libvirt refuses before it reads the parts."""
     if type == "hostdev" and node.get("source/address/@type") is None:
         raise XmlError("missing source address type")
+    if type == "hostdev" and node.get("source/address/@type") not in ("pci", "usb"):
+        raise UnsupportedConfig("unknown host device source address type "
+                                f"'{node.get('source/address/@type')}'")
     if type in TYPES and type not in SOURCELESS and node.find("source") is None:
         raise XmlError(f"interface type='{type}' requires a 'source' element")
     port = node.find("virtualport")

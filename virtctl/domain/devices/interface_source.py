@@ -12,11 +12,11 @@ from virtctl.schema.types import Int, Str, Uuid
 
 USES: dict[str, tuple[str, ...]] = {
     "network": ("network", "portgroup"),
-    "bridge": ("bridge", "ips", "routes"),
-    "direct": ("dev", "mode", "ips", "routes"),
-    "ethernet": ("ips", "routes"),
-    "user": ("ips", "routes"),
-    "null": ("ips", "routes"),
+    "bridge": ("bridge",),
+    "direct": ("dev", "mode"),
+    "ethernet": (),
+    "user": (),
+    "null": (),
     "server": ("address", "port"),
     "client": ("address", "port"),
     "mcast": ("address", "port"),
@@ -27,6 +27,7 @@ USES: dict[str, tuple[str, ...]] = {
     "vdpa": ("dev",),
     "vds": ("switchid", "portid", "portgroupid", "connectionid"),
 }
+ALWAYS = ("ips", "routes")  # read whatever the type, and refused later where they have no place
 NEEDS: dict[str, tuple[str, ...]] = {
     "network": ("network",), "bridge": ("bridge",), "direct": ("dev",), "client": ("address", "port"),
     "mcast": ("address", "port"), "server": ("port",), "udp": ("address", "port"),

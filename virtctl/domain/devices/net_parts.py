@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
+from virtctl.domain.devices.net_address import parse_address
 from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode
 from virtctl.schema.node import Node
@@ -207,8 +208,8 @@ class Teaming(Element, tag="teaming"):
     def parsed(self, node: Node, mode: Mode) -> None:
         """The transient one names the persistent one."""
         self.persistent = self.persistent or None
-        if self.type is None:
-            self.persistent = None
+        if self.type is None and self.persistent is not None:
+            raise UnsupportedConfig("unknown teaming type '(null)'")
         if self.type == "transient" and self.persistent is None:
             raise UnsupportedConfig("teaming persistent attribute must be set if teaming type is 'transient'")
         if self.type == "persistent" and self.persistent is not None:
@@ -242,6 +243,11 @@ class PortForward(Element, tag="portForward"):
     address = Field("@address", Str(), doc="address of the host")
     dev = Field("@dev", Str(), doc="device of the host")
     ranges = Children("range", PortRange, doc="which ports")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """The address must be one."""
+        if self.address is not None and parse_address(self.address) is None:
+            raise XmlError(f"Invalid address '{self.address}' in <portForward>")
 
 
 class HostOffloads(Element, tag="host"):

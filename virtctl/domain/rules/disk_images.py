@@ -20,10 +20,19 @@ def source(disk: Disk) -> None:
         error = check_auth(disk.auth or (one.auth if one else None), protocol)
         if error is not None:
             raise error
+        if protocol == "nfs" and one is not None:
+            _nfs(one)
         if protocol == "tftp":
             raise UnsupportedConfig("'tftp' protocol is not supported with this QEMU binary")
     image_format(disk, disk.type, disk.format)
     encryption(disk.encryption or (one.encryption if one else None), disk.format, protocol)
+
+
+def _nfs(one: DiskSource) -> None:
+    if len(one.hosts) != 1:
+        raise UnsupportedConfig("'nfs' protocol requires the usage of exactly one host")
+    if one.hosts[0].transport is not None:
+        raise UnsupportedConfig("'nfs' host must use TCP protocol")
 
 
 def chain(disk: Disk) -> None:

@@ -17,7 +17,6 @@ SAFE_SERIAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 
 VIRTIO_ONLY = {
     **dict.fromkeys(("ioeventfd", "event_idx"), "disk {name} mode supported only for virtio bus"),
-    "model": "disk model '{value}' not supported for bus '{bus}'",
     "queues": "{name} attribute in disk driver element is only supported by virtio-blk",
     **dict.fromkeys(("iommu", "ats", "packed"), "{name} driver option is only supported for virtio devices"),
     "page_per_vq": "{name} option is only supported for virtio devices",
@@ -48,17 +47,21 @@ def targets(domain: Domain) -> None:
     for disk in all_disks(domain):
         other = seen.setdefault(disk.target or "", disk)
         if other is not disk:
-            raise XmlError(f"target '{disk.target}' duplicated for disk sources '{other.image or '<null>'}' "
-                           f"and '{disk.image or '<null>'}'")
+            raise XmlError(f"target '{disk.target}' duplicated for disk sources '{_path(other) or '<null>'}' "
+                           f"and '{_path(disk) or '<null>'}'")
 
 
 def has_target(disk: Disk) -> None:
     """Every disk has a name."""
     if disk.target is None:
-        what = disk.image if disk.type in ("file", "block", "dir", "network") else ""
+        what = _path(disk) if disk.type != "vhostuser" else None
         if disk.type == "volume" and disk.source is not None:
             what = f"pool = '{disk.source.pool}', volume = '{disk.source.volume}'"
         raise VirtctlError(f"missing target information for device {what or ''}")
+
+
+def _path(disk: Disk) -> str | None:
+    return disk.source.path_of(disk.type) if disk.source else None
 
 
 def lun(disk: Disk) -> None:
@@ -86,6 +89,8 @@ def _lun_source(disk: Disk) -> None:
         raise UnsupportedConfig("disk device 'lun' must use 'raw' format")
     if disk.source is not None and disk.source.encryption is not None:
         raise UnsupportedConfig("disk device 'lun' doesn't support encryption")
+    if disk.source is not None and disk.source.slices:
+        raise UnsupportedConfig("disk device 'lun' doesn't support storage slice")
 
 
 def medium(disk: Disk) -> None:
@@ -106,7 +111,7 @@ def names(disk: Disk) -> None:
     if not floppy and target.startswith("fd"):
         raise InternalError(f"Invalid harddisk device name: {target}")
     if disk_number(target) < 0:
-        raise XmlError(f"Unknown disk name '{target}' and no address specified")
+        raise UnsupportedConfig(f"invalid disk target '{target}'")
 
 
 def startup_policy(disk: Disk) -> None:
@@ -124,6 +129,10 @@ def target(disk: Disk) -> None:
     """What the target says about the drive."""
     if disk.removable is not None and disk.bus != "usb":
         raise XmlError("removable is only valid for usb disks")
+
+
+def rotation(disk: Disk) -> None:
+    """Only a hard disk on a bus that can tell it turns."""
     if disk.rotation_rate is not None:
         if disk.bus not in ("scsi", "ide", "sata"):
             raise InternalError("rotation rate is only valid for SCSI/IDE/SATA bus")
@@ -161,6 +170,20 @@ def media(disk: Disk) -> None:
     """A virtio disk cannot be opened."""
     if disk.device == "cdrom" and disk.bus in ("virtio", "sd", "xen", "uml"):
         raise UnsupportedConfig(f"disk type of '{disk.target}' does not support ejectable media")
+
+
+def lun_passes_through(disk: Disk) -> None:
+    """What the guest reads of a LUN is the host's device's own."""
+    if disk.device != "lun":
+        return
+    if disk.copy_on_read:
+        raise UnsupportedConfig(f"copy_on_read is not compatible with 'lun' disk '{disk.target}'")
+    if disk.wwn is not None:
+        raise UnsupportedConfig("Setting wwn is not supported for lun device")
+    if _names(disk):
+        raise UnsupportedConfig("Setting vendor or product is not supported for lun device")
+    if disk.serial is not None and disk.bus == "scsi":
+        raise UnsupportedConfig("scsi-block 'lun' devices do not support the serial property")
 
 
 def readonly(disk: Disk) -> None:
@@ -274,8 +297,8 @@ def iothread_numbers(domain: Domain) -> set[int]:
 
 
 RULES: tuple[Callable[[Disk], None], ...] = (
-    has_target, lun, virtio_only, tray, names, target, medium, startup_policy, transient, geometry,
+    has_target, lun, virtio_only, tray, names, target, medium, rotation, startup_policy, transient, geometry,
     disk_addresses.place, disk_images.source, vhostuser_readonly, media, readonly,
-    world_wide_name, identity, serial, driver,
+    lun_passes_through, world_wide_name, identity, serial, driver,
     vhostuser, disk_images.chain, disk_images.limits,
 )

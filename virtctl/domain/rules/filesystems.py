@@ -16,10 +16,10 @@ def filesystems(domain: Domain, host: Host) -> None:
         kind(one)
         if one.driver_type == "virtiofs":
             virtiofs(one)
-            if sum(other.target == one.target for other in found) > 1:
-                raise UnsupportedConfig(f"filesystem target '{one.target}' specified twice")
             if not shares_memory(domain):
                 raise UnsupportedConfig("'virtiofs' requires shared memory")
+            if sum(other.target == one.target and other.driver_type == "virtiofs" for other in found) > 1:
+                raise UnsupportedConfig(f"filesystem target '{one.target}' specified twice")
 
 
 def kind(one: Filesystem) -> None:

@@ -57,10 +57,14 @@ def queues(interface: Interface) -> None:
 
 
 def teaming(interface: Interface) -> None:
-    """The card that stays is a virtio one."""
+    """The card that stays is a virtio one, the one that goes the host's."""
     if interface.teaming is not None and interface.teaming.type == "persistent" and interface.model != "virtio":
         raise UnsupportedConfig("virtio-net teaming persistent interface must be <model type='virtio'/>, "
                                 f"not '{interface.model}'")
+    if interface.teaming is not None and interface.teaming.type == "transient" \
+            and interface.type not in ("hostdev", "network"):
+        raise UnsupportedConfig("virtio-net teaming transient interface must be type='hostdev', "
+                                f"not '{interface.type}'")
 
 
 def isolated(interface: Interface) -> None:
