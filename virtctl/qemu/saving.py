@@ -57,6 +57,7 @@ def save(context: Context, target: Target, path: Path, options: SaveOptions) -> 
                     _note_files(record, path, writer)
                     _stream(guest, writer, options)
                     writer.finish(running=was_running if options.running is None else options.running)
+                statuses.expect_end(context.paths, target.uuid, statuses.SAVED)
             except BaseException:
                 _undo(guest, was_running, record)
                 raise
@@ -245,6 +246,7 @@ def _undo(guest: Guest, was_running: bool, record: Operation) -> None:
             with guest.monitor() as monitor:
                 if verbs.migration(monitor).status in ("setup", "active"):
                     verbs.migrate_cancel(monitor)
+            statuses.expect_end(guest.context.paths, guest.status.uuid, None)
             if was_running:
                 let_go_on(guest)
             (guest.folder / SOCKET).unlink(missing_ok=True)
