@@ -21,8 +21,3 @@ def is_q35(machine: str) -> bool:
 def is_i440fx(machine: str) -> bool:
     """The conventional PCI board."""
     return machine == "pc" or machine.startswith(("pc-0.", "pc-1.", "pc-i440", "rhel"))
-
-
-def has_pci(machine: str) -> bool:
-    """Whether the board has a PCI bus of either kind."""
-    return is_q35(machine) or is_i440fx(machine)

@@ -12,6 +12,7 @@ from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.sound import Sound
 from virtctl.domain.devices.video import Video
 from virtctl.domain.domain import Domain
+from virtctl.domain.machine import is_i440fx, machine_of
 from virtctl.errors import InternalError, XmlError
 
 
@@ -19,7 +20,7 @@ def reserve_chipset(domain: Domain, buses: Buses, board: Board) -> None:
     """Takes the board's own slots and places what belongs there."""
     if board.express:
         _reserve_ich9(domain, buses, board)
-    else:
+    elif is_i440fx(machine_of(domain)):
         _reserve_piix3(domain, buses, board)
 
 

@@ -16,17 +16,15 @@ from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.device import Device
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.domain.machine import has_pci, is_q35, machine_of
+from virtctl.domain.machine import is_q35, machine_of
+from virtctl.errors import InternalError
 
 USB2 = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2}
 
 
 def assign_pci(domain: Domain, host: Host) -> None:
     """Gives every PCI device its address, adding controllers where they are needed."""
-    machine = machine_of(domain)
-    board = Board(is_q35(machine))
-    if not has_pci(machine):
-        return
+    board = Board(is_q35(machine_of(domain)))
     highest = max((cont.index or 0 for cont in controllers(domain, "pci")), default=-1)
     if highest >= 0:
         _add_needed_controllers(domain, board, highest)
@@ -60,6 +58,8 @@ def _collect(buses: Buses, device: Device, board: Board) -> None:
     if not isinstance(address, PciAddress) or is_empty(address):
         return
     if isinstance(device, Controller) and address.place[:3] == (0, 0, 1) and _is_piix3(device, address.function):
+        if board.express:
+            raise InternalError("Bus 0 must be PCI for integrated PIIX3 USB or IDE controllers")
         return  # part of the chipset, which is reserved as a whole
     # A device that has no business on PCI takes its slot all the same; the rules refuse it later where they do.
     buses.reserve(address, wants(device, board) or PCI)
