@@ -55,6 +55,7 @@ class Element:
     tag: ClassVar[str] = ""
     plan: ClassVar[Plan] = Plan()
     fields: ClassVar[tuple[Declared, ...]] = ()
+    nested: ClassVar[tuple[str, ...]] = ()  # names of the fields that hold elements
 
     def __init_subclass__(cls, tag: str | None = None, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -68,6 +69,7 @@ class Element:
                     found.pop(name, None)
                     found[name] = value
         cls.fields = tuple(cls.output_order(found))
+        cls.nested = tuple(field.name for field in cls.fields if isinstance(field, (Child, Children)))
         cls.plan = Plan()
         for field in cls.fields:
             cls.plan.place(list(field.steps), field)
@@ -178,20 +180,23 @@ class Element:
     def to_node(self, mode: Mode = INACTIVE, tag: str | None = None) -> Node:
         """The element as a Node; `tag` for a class that serves several tags."""
         node = Node(tag or self.tag)
+        values = self.__dict__
         for field in self.fields:
-            field.write(self, node, mode)
-        for extra in self.__dict__.get("_extras", ()):
+            if field.name in values or field.standing:
+                field.write(self, node, mode)
+        for extra in values.get("_extras", ()):
             _write_extra(extra, node)
         self.written(node, mode)
         return node
 
     def elements(self) -> Iterator[Element]:
         """The declared elements directly inside this one."""
-        for field in self.fields:
-            value = self.__dict__.get(field.name)
+        values = self.__dict__
+        for name in self.nested:
+            value = values.get(name)
             if isinstance(value, Element):
                 yield value
-            elif isinstance(field, Children) and value:
+            elif value:
                 yield from value
 
     def walk(self) -> Iterator[Element]:

@@ -78,6 +78,7 @@ class Declared:
 
     whole = False  # takes the child element itself, not one text inside it
     name = ""
+    standing = False  # a default is written even where nothing was said
     also: tuple[str, ...] = ()  # further paths that belong to this field and are read with it
 
     def __init__(self, path: str, meta: Meta) -> None:
@@ -128,6 +129,7 @@ class Field(Declared, Generic[T]):
         super().__init__(path, meta)
         self.type = type
         self.default = default
+        self.standing = default is not None
         self.required = required
 
     @overload
@@ -203,6 +205,7 @@ class Size(Field[T]):
                  pretty: bool = False, **meta: Unpack[Meta]) -> None:
         Declared.__init__(self, path, meta)
         self.type, self.default, self.required = UInt(2**64 - 1), default, required
+        self.standing = default is not None
         self.unit, self.pretty = unit, pretty
         head, _, last = path.rpartition("/")
         prefix = f"{head}/" if head else ""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from virtctl.errors import XmlSyntaxError
-from virtctl.schema.node import Node
+from virtctl.errors import InternalError, XmlSyntaxError
+from virtctl.schema.node import Node, escape
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -131,15 +131,26 @@ def read(data: bytes | str, what: str = "(domain_definition)", verbatim: frozens
 
 
 def xpath(data: str, expression: str) -> list[str]:
-    """What an XPath 1.0 expression selects, each piece as text (elements as XML)."""
+    """What an XPath 1.0 expression selects from a document of ours, each piece as text: elements as XML, attributes
+    as ` name="value"`. Raises XmlSyntaxError, and InternalError for what selects no nodes.
+    """
     from lxml import etree
 
-    root = read_element(data)
+    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
     try:
         found = root.xpath(expression, namespaces={"qemu": QEMU_NS})
     except etree.XPathError as error:
         raise XmlSyntaxError(f"invalid XPath expression '{expression}': {error}") from error
     if not isinstance(found, list):
-        return [str(found)]
-    return [etree.tostring(item, encoding="unicode", with_tail=False) if isinstance(item, etree._Element) else str(item)
-            for item in found]
+        raise InternalError(f"Incorrect xpath '{expression}'")
+    return [_piece(item) for item in found]
+
+
+def _piece(item: object) -> str:
+    from lxml import etree
+
+    if isinstance(item, etree._Element):
+        return etree.tostring(item, encoding="unicode", with_tail=False)
+    if getattr(item, "is_attribute", False):
+        return f' {getattr(item, "attrname", "")}="{escape(str(item))}"'
+    return str(item)

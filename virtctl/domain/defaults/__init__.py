@@ -60,6 +60,7 @@ STEPS: list[Step] = [
     drive.assign_disks,
     drive.assign_scsi_hostdevs,
     video.complete_videos,
+    controllers.controller_models,
     controllers.reject_duplicates,
     implicit_controllers.add_implicit_controllers,
     video.add_implicit_video,

@@ -41,18 +41,19 @@ RULES: list[Rule] = [
     small.modules,
     boot.serial_output,
     boot.selection,
-    placement.aliases,
     disks.disks,
     interfaces.interfaces,
     chardevs.chardevs,
     filesystems.filesystems,
     hostdevs.check_hostdevs,
-    placement.placement,
-    graphics.check_graphics,
     videos.check_videos,
     controllers.check_controllers,
     controllers.check_redirection,
+    graphics.check_graphics,
+    placement.placement,
     addresses.check_addresses,
+    disks.beside,
+    placement.aliases,
 ]
 
 

@@ -94,13 +94,9 @@ def serial_output(domain: Domain, host: Host) -> None:
 
 def one_order(domain: Domain, host: Host) -> None:
     """Either kinds of devices are ordered, or single devices."""
-    seen: set[int] = set()
-    for device in domain.devices or ():
-        order = device.boot.order if device.boot else None
-        if order is None:
-            continue
-        if domain.os and domain.os.boots:
-            raise UnsupportedConfig("per-device boot elements cannot be used together with os/boot elements")
-        if order in seen:
-            raise UnsupportedConfig(f"boot order '{order}' used for more than one device")
-        seen.add(order)
+    orders = [device.boot.order for device in domain.devices or () if device.boot and device.boot.order is not None]
+    for place, order in enumerate(orders):
+        if order in orders[:place]:
+            raise XmlError(f"boot order '{order}' used for more than one device")
+    if orders and domain.os and domain.os.boots:
+        raise UnsupportedConfig("per-device boot elements cannot be used together with os/boot elements")
