@@ -143,9 +143,16 @@ class Filesystem(Device, tag="filesystem"):
             self.accessmode = "passthrough"
         if self.driver_type is None:
             self.format = self.wrpolicy = None
+        self._check_source()
 
-    def check_ends(self) -> None:
-        """Something is mounted somewhere."""
+    def check(self) -> None:
+        """It is mounted somewhere."""
+        if not self.target:
+            source = self.source or FilesystemSource()
+            found = (getattr(source, name) for name in SOURCES[self.type])
+            raise VirtctlError(f"missing target information for device {next(filter(None, found), '')}")
+
+    def _check_source(self) -> None:
         source = self.source or FilesystemSource()
         values = [getattr(source, name) for name in SOURCES[self.type] if name != "units"]
         if self.type == "ram":
@@ -153,8 +160,6 @@ class Filesystem(Device, tag="filesystem"):
                 raise XmlError("missing 'usage' attribute for RAM filesystem")
         elif all(value is None for value in values) and (self.type != "volume" or self.source is None):
             raise VirtctlError(f"missing source information for device {self.target or ''}")
-        if not self.target:
-            raise VirtctlError(f"missing target information for device {next(filter(None, values), '')}")
 
     def _scale_limits(self) -> None:
         for kind in ("hard", "soft"):

@@ -120,7 +120,7 @@ class Interface(Device, tag="interface"):
             names.discard("filterref")
         _check_before(node, type)
         kept = relevant(node, cls.plan, names)
-        uses = ALWAYS + USES.get(type, ()) + (("portid",) if mode.live and type == "network" else ())
+        uses = ALWAYS + USES.get(type, ()) + (("portid", "bridge") if mode.live and type == "network" else ())
         kept.children = [relevant(child, InterfaceSource.plan, uses) if child.tag == "source" else child
                          for child in kept.children]
         return super().parse(kept, mode)

@@ -151,7 +151,7 @@ class Vlan(Element, tag="vlan"):
     vlan_tags = Children("tag", VlanTag, doc="the VLANs")
 
     def parsed(self, node: Node, mode: Mode) -> None:
-        """Several VLANs, or a native one, make a trunk."""
+        """Several VLANs make a trunk."""
         if not self.vlan_tags:
             raise XmlError("missing tag id - each <vlan> must have at least one <tag id='n'/> subelement")
         for one in self.vlan_tags:
@@ -164,7 +164,7 @@ class Vlan(Element, tag="vlan"):
             raise XmlError("invalid \"trunk='no'\" in <vlan> - trunk='yes' is required for more than one vlan tag")
         if self.trunk is False and native:
             raise XmlError("invalid configuration in <vlan> - \"trunk='no'\" is not allowed with a native vlan id")
-        self.trunk = True if self.trunk or native or len(self.vlan_tags) > 1 else None
+        self.trunk = True if self.trunk or len(self.vlan_tags) > 1 else None
 
 
 _VARIABLE = re.compile(r"[A-Za-z0-9_]+\Z")

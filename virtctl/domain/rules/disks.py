@@ -29,7 +29,7 @@ def all_disks(domain: Domain) -> list[Disk]:
 
 
 def disks(domain: Domain, host: Host) -> None:
-    """Every disk by itself, then the disks beside each other."""
+    """Every disk by itself."""
     for disk in all_disks(domain):
         for rule in RULES:
             rule(disk)
@@ -37,18 +37,17 @@ def disks(domain: Domain, host: Host) -> None:
         if disk.type == "vhostuser" and not shares_memory(domain):
             raise UnsupportedConfig("'vhostuser' requires shared memory")
         disk_addresses.model_of_controller(disk, domain)
-    targets(domain)
-    disk_addresses.duplicates(domain)
 
 
-def targets(domain: Domain) -> None:
-    """No two disks of one target."""
+def beside(domain: Domain, host: Host) -> None:
+    """No two disks of one target, or in one place."""
     seen: dict[str, Disk] = {}
     for disk in all_disks(domain):
         other = seen.setdefault(disk.target or "", disk)
         if other is not disk:
             raise XmlError(f"target '{disk.target}' duplicated for disk sources '{_path(other) or '<null>'}' "
                            f"and '{_path(disk) or '<null>'}'")
+    disk_addresses.duplicates(domain)
 
 
 def has_target(disk: Disk) -> None:
@@ -94,8 +93,8 @@ def _lun_source(disk: Disk) -> None:
 
 
 def medium(disk: Disk) -> None:
-    """A hard disk has an image; only a drive for media may be empty."""
-    if disk.empty and disk.device not in ("cdrom", "floppy"):
+    """A hard disk has an image; only drives for media and LUNs may be empty."""
+    if disk.empty and disk.device == "disk":
         raise VirtctlError(f"missing source information for device {disk.target}")
 
 

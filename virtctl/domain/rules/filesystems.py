@@ -12,7 +12,6 @@ def filesystems(domain: Domain, host: Host) -> None:
     """Every file system by itself."""
     found = domain.devices.all(Filesystem) if domain.devices else []
     for one in found:
-        one.check_ends()
         kind(one)
         if one.driver_type == "virtiofs":
             virtiofs(one)
