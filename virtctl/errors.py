@@ -139,6 +139,9 @@ class NoConnection(VirtctlError):
 
     prefix = "no connection driver available for"
 
+    def __str__(self) -> str:
+        return f"{self.prefix} {self.message}"
+
 
 class NoMetadata(VirtctlError):
     """The requested metadata element is absent."""

@@ -67,6 +67,7 @@ class DomainInfo(NamedTuple):
     security_model: str = "none"
     security_doi: str = "0"
     messages: tuple[str, ...] = ()
+    security_label: str = ""
 
 
 class BlockRow(NamedTuple):

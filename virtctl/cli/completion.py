@@ -6,13 +6,18 @@ The scripts are Click's; they call the program with `_VIRTCTL_COMPLETE` set.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
 from virtctl.cli.operands import Choice, Text, VirshCommand
 from virtctl.errors import VirtctlError
+
+if TYPE_CHECKING:
+    from virtctl.cli.session import Session
+    from virtctl.cli.settings import Settings
+    from virtctl.drivers.base import Driver
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -55,9 +60,9 @@ def value_items(parameter: Text, ctx: click.Context, incomplete: str) -> list[Co
     return []
 
 
-def domain_names(obj: Any) -> list[str]:
+def domain_names(obj: Session | Settings) -> list[str]:
     """The names of all domains; none when they cannot be had."""
-    from virtctl.drivers.base import ListFilter
+    from virtctl.values import ListFilter
 
     try:
         return sorted(row.name for row in driver_of(obj).rows(ListFilter(active=True, inactive=True)))
@@ -65,7 +70,7 @@ def domain_names(obj: Any) -> list[str]:
         return []
 
 
-def disk_targets(obj: Any, ref: str | None) -> list[str]:
+def disk_targets(obj: Session | Settings, ref: str | None) -> list[str]:
     """The disks of a domain."""
     try:
         return [row.target for row in driver_of(obj).block_rows(ref)] if ref else []
@@ -73,9 +78,9 @@ def disk_targets(obj: Any, ref: str | None) -> list[str]:
         return []
 
 
-def driver_of(obj: Any) -> Any:
+def driver_of(obj: Session | Settings) -> Driver:
     """The driver of a session, or for the settings that a completion is asked with."""
-    if hasattr(obj, "driver"):
+    if not isinstance(obj, tuple):
         return obj.driver
     from virtctl.cli.environment import default_uri, paths_for
     from virtctl.drivers import open_driver

@@ -13,11 +13,15 @@ import termios
 import time
 import tty
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
 from pexpect import EOF, TIMEOUT, fdpexpect
 
 from virtctl.errors import OperationFailed, SystemFault
 from virtctl.values import ConsolePlace
+
+if TYPE_CHECKING:
+    Console = fdpexpect.fdspawn[bytes]
 
 CHUNK = 4096
 FORCE_SECONDS = 2.0
@@ -35,7 +39,7 @@ class Link:
         self.place = place
         self.force = force
 
-    def __enter__(self) -> fdpexpect.fdspawn:
+    def __enter__(self) -> Console:
         """Connects. Raises OperationFailed when somebody else is connected, SystemFault when it cannot be opened."""
         try:
             self.descriptor = self._open()
@@ -85,7 +89,7 @@ class Link:
         return int(found[4]) if found[0] != fcntl.F_UNLCK else 0
 
 
-def talk(link: fdpexpect.fdspawn, escape: bytes) -> None:
+def talk(link: Console, escape: bytes) -> None:
     """Passes bytes both ways until the escape key, the end of the guest, or a signal that ends us."""
     before = termios.tcgetattr(0)
     handlers = {number: signal.signal(number, _leave) for number in (signal.SIGHUP, signal.SIGTERM)}
@@ -109,7 +113,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
     raise _Leave
 
 
-def _pass(link: fdpexpect.fdspawn, escape: bytes) -> bool:
+def _pass(link: Console, escape: bytes) -> bool:
     """One round; False when the conversation is over."""
     ready, _, _ = select.select([0, link.child_fd], [], [])
     if link.child_fd in ready:

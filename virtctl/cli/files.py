@@ -13,17 +13,14 @@ LARGEST = 10 * 1024 * 1024
 
 def read_file(path: str) -> bytes:
     """What a file holds. Raises VirtctlError."""
+    step = "open"
     try:
-        file = Path(path).open("rb")
-    except (OSError, ValueError) as error:
-        if isinstance(error, IsADirectoryError):
-            raise VirtctlError(f"Failed to read file '{path}': {error.strerror}") from error
-        raise VirtctlError(f"Failed to open file '{path}': {reason(error)}") from error
-    with file:
-        try:
+        with Path(path).open("rb") as file:
+            step = "read"
             text = file.read(LARGEST + 1)
-        except OSError as error:
-            raise VirtctlError(f"Failed to read file '{path}': {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        step = "read" if isinstance(error, IsADirectoryError) else step
+        raise VirtctlError(f"Failed to {step} file '{path}': {reason(error)}") from error
     if len(text) > LARGEST:
         raise VirtctlError(f"Failed to read file '{path}': {os.strerror(errno.EOVERFLOW)}")
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import readline
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import click
 
@@ -65,7 +66,10 @@ class Completer:
 
 def file_names(text: str) -> list[str]:
     """Files whose path begins so; folders end with a slash."""
-    from glob import escape, glob
-    from pathlib import Path
-
-    return [f"{path}/" if Path(path).is_dir() else path for path in sorted(glob(f"{escape(text)}*"))]
+    folder, slash, start = text.rpartition("/")
+    try:
+        inside = sorted(Path(folder + slash or ".").iterdir())
+    except OSError:
+        return []
+    found = [path for path in inside if path.name.startswith(start)]
+    return [f"{folder}{slash}{path.name}{'/' if path.is_dir() else ''}" for path in found]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from virtctl.errors import UsageError, VirtctlError
+from virtctl.errors import InvalidArgument, UsageError, VirtctlError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -88,13 +88,22 @@ class Scaled(Text):
         """The number and the factor of its unit. Raises VirtctlError."""
         found = re.fullmatch(r"\s*([+-]?[0-9]+)\s*(?:([kmgtpe])(i?b)?|b|bytes?)?", given, re.IGNORECASE)
         if not found:
-            raise VirtctlError(
-                f"Scaled numeric value '{given}' for <--{self.word}> option is malformed or out of range"
-            )
+            raise self.malformed(given)
         number, letter, unit = found.groups()
         step = 1000 if unit and unit.lower() == "b" else 1024
         factor = step ** ("kmgtpe".index(letter.lower()) + 1) if letter else None
         return int(number) % 2**64, 1 if factor is None and given.strip()[-1] not in "0123456789" else factor
+
+
+    def malformed(self, given: str) -> VirtctlError:
+        """What is said of anything else; two lines when a number is followed by something unknown."""
+        text = f"Scaled numeric value '{given}' for <--{self.word}> option is malformed or out of range"
+        suffix = re.fullmatch(r"\s*[+-]?[0-9]+(.+)", given, re.DOTALL)
+        if not suffix:
+            return VirtctlError(text)
+        error = InvalidArgument(f"unknown suffix '{suffix[1]}'")
+        error.attempt = text
+        return error
 
 
 class Choice(Text):
@@ -148,10 +157,10 @@ class VirshCommand(click.Command):
 
         return command_items(self, ctx, incomplete)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> None:
         """Checks the values and runs the command. Raises VirtctlError."""
         assert self.callback is not None
-        return ctx.invoke(self.callback, **{str(p.name): value_of(p, ctx.params) for p in self.own()})
+        ctx.invoke(self.callback, **{str(p.name): value_of(p, ctx.params) for p in self.own()})
 
 
 def value_of(parameter: Parameter, given: Values) -> object:

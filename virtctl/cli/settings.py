@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from virtctl.errors import UsageError
 
@@ -62,23 +62,25 @@ def read_settings(words: list[str]) -> tuple[Settings, list[str]]:
             reading.long(word)
         else:
             reading.cluster(word)
-        if reading.settings.action:
+        if "action" in reading.given:
             break
-    return reading.settings, reading.rest
+    return Settings(**reading.given), reading.rest
 
 
 class _Reading:
     def __init__(self, rest: list[str]) -> None:
         self.rest = rest
-        self.settings = Settings()
+        self.given: dict[str, Any] = {}
 
     def long(self, word: str) -> None:
         name, equals, value = word[2:].partition("=")
         exact = [option for option in OPTIONS if option.name == name]
         found = exact or [option for option in OPTIONS if name and option.name.startswith(name)]
-        if len(found) != 1 or (equals and not found[0].takes):
+        if len(found) != 1:
             raise UsageError(f"unsupported option '{word}'. See --help.")
         option = found[0]
+        if equals and not option.takes:
+            raise UsageError(f"unsupported option '{f'-{option.letter}' if option.letter else word}'. See --help.")
         if not equals and option.takes in ("value", "number"):
             value = self.value_of(option, bare=option.takes == "number")
         self.apply(option, value, f"--{option.name}")
@@ -121,8 +123,8 @@ class _Reading:
         else:
             self.change(**{option.name: True})
 
-    def change(self, **values: object) -> None:
-        self.settings = self.settings._replace(**values)  # type: ignore[arg-type] -- names are the fields above
+    def change(self, **values: str | bool | tuple[str, ...]) -> None:
+        self.given |= values
 
     def connect(self, value: str, shown: str) -> None:
         self.change(uri=value)
@@ -134,7 +136,7 @@ class _Reading:
             raise UsageError(f"option {shown} takes a numeric argument")
         elif int(value) > 4:
             text = f"ignoring debug level {value} out of range [0-4]"
-            self.change(warnings=(*self.settings.warnings, text))
+            self.change(warnings=(*self.given.get("warnings", ()), text))
 
     def escape(self, value: str, shown: str) -> None:
         if len(value) != 1 and not (len(value) == 2 and value[0] == "^"):
@@ -151,7 +153,7 @@ class _Reading:
         try:
             Path(value).open("a").close()
         except OSError as error:
-            raise UsageError(f"failed to open the log file '{value}': {error.strerror}") from error
+            raise UsageError("failed to open the log file. check the log file path") from error
         self.change(log=value)
 
     def version(self, value: str, shown: str) -> None:

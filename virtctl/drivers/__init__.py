@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from virtctl.drivers.base import Driver
-from virtctl.errors import NoConnection
+from virtctl.errors import InternalError, NoConnection
 from virtctl.paths import Paths
 
 QEMU_URIS = ("qemu:///system", "qemu:///session", "qemu:///embed")
@@ -19,8 +19,10 @@ def open_driver(uri: str, paths: Paths, *, command: str = "", lock_timeout: floa
         from virtctl.drivers.qemu import QemuDriver
 
         return QemuDriver(paths, uri=base, command=command, lock_timeout=lock_timeout, readonly=readonly, warn=warn)
-    if base.startswith("test:"):
+    if base == "test:///default":
         from virtctl.drivers.test import TestDriver
 
-        return TestDriver(base)
+        return TestDriver(base, readonly=readonly)
+    if base.startswith("qemu:///"):
+        raise InternalError(f"unexpected qemu URI path '{base[7:]}', try qemu:///system")
     raise NoConnection(uri)

@@ -136,7 +136,8 @@ def xpath(data: str, expression: str) -> list[str]:
     """
     from lxml import etree
 
-    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True, remove_blank_text=True)
+    root = etree.fromstring(data, parser)
     try:
         found = root.xpath(expression, namespaces={"qemu": QEMU_NS})
     except etree.XPathError as error:
@@ -150,7 +151,7 @@ def _piece(item: object) -> str:
     from lxml import etree
 
     if isinstance(item, etree._Element):
-        return etree.tostring(item, encoding="unicode", with_tail=False)
+        return etree.tostring(item, encoding="unicode", with_tail=False, pretty_print=True).rstrip("\n")
     if getattr(item, "is_attribute", False):
         return f' {getattr(item, "attrname", "")}="{escape(str(item))}"'
     return str(item)

@@ -97,13 +97,13 @@ def destination(given: dict[str, object]) -> Destination:
     from virtctl.schema.xmlio import read
 
     disk = read(read_file(str(given["xml"])), "(disk_definition)")
-    source = next((child for child in disk.children if child.tag == "source"), None)
-    driver = next((child for child in disk.children if child.tag == "driver"), None)
-    path = source and (source.attributes.get("file") or source.attributes.get("dev"))
+    source = disk.find("source")
+    driver = disk.find("driver")
+    path = source and (source.attrs.get("file") or source.attrs.get("dev"))
     if disk.tag != "disk" or not path:
         raise XmlError("the destination must be a <disk> with a <source file='...'> or <source dev='...'>")
-    format = driver.attributes.get("type") if driver else None
-    return Destination(path, format, disk.attributes.get("type") == "block")
+    format = driver.attrs.get("type") if driver else None
+    return Destination(path, format, disk.attrs.get("type") == "block")
 
 
 def destination_xml(where: Destination) -> str:

@@ -6,13 +6,15 @@ from virtctl.cli.commands.starting import after_start, refuse_descriptors
 from virtctl.cli.files import read_file
 from virtctl.cli.operands import Flag, Text, command, domain, exclusive, file
 from virtctl.cli.session import Session
-from virtctl.errors import attempting
+from virtctl.errors import VirtctlError, attempting
 from virtctl.values import DumpOptions, StartOptions, UndefineOptions
 
 
 @command(file("file that describes the domain in XML"), Flag("validate", "refuse what the schema does not know"))
 def define(session: Session, file: str, validate: bool) -> None:
-    """Stores a domain. One of the same name and uuid is replaced; a running guest takes the change at its next start."""
+    """Stores a domain. One of the same name and UUID is replaced; a guest that runs takes the change at
+    its next start.
+    """
     text = read_file(file)
     with attempting(f"Failed to define domain from {file}"):
         defined = session.changing("virDomainDefineXMLFlags").define(text, validate=validate)
@@ -67,7 +69,13 @@ def undefine(
     name = session.domain(domain).name
     exclusive(nvram=nvram, keep_nvram=keep_nvram)
     exclusive(tpm=tpm, keep_tpm=keep_tpm)
-    exclusive(storage=storage, remove_all_storage=remove_all_storage)
+    if storage or remove_all_storage:
+        may_remove_storage(session, domain, bool(storage) and remove_all_storage)
+    elif wipe_storage:
+        raise VirtctlError("'--wipe-storage' requires '--storage <string>' or '--remove-all-storage'")
+    if delete_storage_volume_snapshots and not remove_all_storage:
+        needs = "--delete-storage-volume-snapshots"
+        raise VirtctlError(f"Option --remove-all-storage is required by option {needs}")
     options = UndefineOptions(
         managed_save, snapshots_metadata, checkpoints_metadata, nvram, keep_nvram, remove_all_storage,
         tuple((storage or "").split(",")) if storage else (), delete_storage_volume_snapshots, wipe_storage,
@@ -77,6 +85,14 @@ def undefine(
     session.extra(f"Domain '{name}' has been undefined\n")
     for note in notes:
         session.say(f"{note}\n")
+
+
+def may_remove_storage(session: Session, ref: str, both: bool) -> None:
+    """Refuses to remove disks that are in use, or in two ways at once. Raises VirtctlError."""
+    if session.driver.id_of(ref) is not None:
+        raise VirtctlError("Storage volume deletion is supported only on stopped domains")
+    if both:
+        raise VirtctlError("Specified both --storage and --remove-all-storage")
 
 
 @command(
@@ -104,5 +120,6 @@ def selected(text: str, expression: str, wrap: bool) -> str:
 
     found = xpath(text, expression)
     if wrap and found:
-        return "<nodes>\n" + "".join(f"  {piece}\n" for piece in found) + "</nodes>\n"
+        inside = "\n".join(found).replace("\n", "\n  ")
+        return f"<nodes>\n  {inside}\n</nodes>\n"
     return "".join(f"{piece}\n" for piece in found)

@@ -53,6 +53,8 @@ def lines(info: DomainInfo) -> list[tuple[str, str]]:
     ]
     if not info.cpu_time:
         found.remove(("CPU time", "0.0s"))
+    if info.security_label:
+        found.append(("Security label", info.security_label))
     for number, message in enumerate(info.messages):
         found.append(("Messages", message) if number == 0 else ("", message))
     return found

@@ -39,10 +39,10 @@ def help_command(session: Session, subject: str | None) -> None:
 def echo(session: Session, shell: bool, xml: bool, split: bool, err: bool, arg: list[str]) -> None:
     """Prints the arguments."""
     exclusive(shell=shell, xml=xml)
-    words = [part for word in arg for part in parted(word)] if split else arg
+    words = parted(" ".join(arg)) if split else arg
     words = [shlex.quote(word) for word in words] if shell else words
     words = [escaped(word) for word in words] if xml else words
-    text = " ".join(words)
+    text = "\n".join(words) if split else " ".join(words)
     if err:
         session.note(f"error: {text}\n")
     else:
@@ -70,7 +70,7 @@ def cd(session: Session, folder: str | None) -> None:
     try:
         os.chdir(place)
     except OSError as error:
-        raise VirtctlError(f"cd: {place}: {error.strerror}") from error
+        raise VirtctlError(f"cd: {error.strerror}: {place}") from error
 
 
 @command()

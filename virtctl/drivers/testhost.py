@@ -1,0 +1,191 @@
+"""What the test host holds: guests that are only remembered, and verbs that it does not have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from virtctl.errors import InternalError, NoSupport, VirtctlError
+from virtctl.values import (
+    BlockCopy,
+    BlockJob,
+    ConsolePlace,
+    Defined,
+    DomainRow,
+    DomainState,
+    DumpCoreOptions,
+    ListFilter,
+)
+
+GUEST = """\
+<domain type='test'{id}>
+  <name>test</name>
+  <uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid>
+  <memory unit='KiB'>8388608</memory>
+  <currentMemory unit='KiB'>2097152</currentMemory>
+  <vcpu placement='static'>2</vcpu>
+  <os>
+    <type arch='i686'>hvm</type>
+    <boot dev='hd'/>
+  </os>
+  <clock offset='utc'/>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <disk type='file' device='disk'>
+      <source file='/guest/diskimage1'/>
+      <target dev='vda' bus='virtio'/>
+      <address type='pci' domain='0x0000' bus='0x01' slot='0x00' function='0x0'/>
+    </disk>
+    <interface type='network'>
+      <mac address='aa:bb:cc:dd:ee:ff'/>
+      <source network='default'/>
+      <target dev='testnet0'/>
+      <address type='pci' domain='0x0000' bus='0x00' slot='0x01' function='0x0'/>
+    </interface>
+    <memballoon model='virtio'>
+      <address type='pci' domain='0x0000' bus='0x00' slot='0x02' function='0x0'/>
+    </memballoon>
+  </devices>
+</domain>
+"""
+
+
+class Guest:
+    """A domain of the test host. `xml` has a place `{id}` where a running guest shows its number."""
+
+    def __init__(self, name: str, uuid: str, xml: str) -> None:
+        self.name = name
+        self.uuid = uuid
+        self.xml = xml
+        self.id: int | None = None
+        self.state = DomainState("shut off", "unknown")
+        self.persistent = True
+        self.autostart = False
+        self.managed_save = False
+
+    def text(self, *, inactive: bool) -> str:
+        """The document."""
+        return self.xml.replace("{id}", "" if inactive or self.id is None else f" id='{self.id}'", 1)
+
+    def title(self) -> str:
+        """Its title, empty without one."""
+        from virtctl.schema.xmlio import read
+
+        title = read(self.text(inactive=True)).find("title")
+        return (title.text or "") if title else ""
+
+    def devices(self, tag: str) -> list[dict[str, str]]:
+        """Each device of a kind as a table of its attributes, `element@attribute`."""
+        from virtctl.schema.xmlio import read
+
+        devices = read(self.text(inactive=True)).find("devices")
+        return [
+            {f"{node.tag}@{key}": value for node in (device, *device.children) for key, value in node.attrs.items()}
+            for device in (devices.children if devices else [])
+            if device.tag == tag
+        ]
+
+
+def matches(row: DomainRow, wanted: ListFilter) -> bool:
+    """Whether `list` shows a domain. Like libvirt's test driver it knows no managed save filter."""
+    if not (wanted.active if row.id is not None else wanted.inactive):
+        return False
+    if wanted.states and row.state not in wanted.states:
+        return False
+    asked = (
+        (wanted.persistent, row.persistent),
+        (wanted.autostart, row.autostart),
+        (wanted.managed_save, row.managed_save),
+        (wanted.snapshots, bool(row.snapshots)),
+        (wanted.checkpoints, bool(row.checkpoints)),
+    )
+    return all(want is None or want == have for want, have in asked)
+
+
+class NotThere:
+    """The verbs that the test host does not have."""
+
+    def ttyconsole(self, ref: str) -> str | None:
+        """No console."""
+        return None
+
+    def console(self, ref: str, device: str | None = None, *, force: bool = False, safe: bool = False) -> ConsolePlace:
+        """No console."""
+        raise InternalError("cannot find console device")
+
+    def vncdisplay(self, ref: str) -> str:
+        """No display."""
+        raise VirtctlError("Failed to get VNC port. Is this domain using VNC?")
+
+    def displays(self, ref: str, *, type: str | None = None, include_password: bool = False) -> list[str]:
+        """No display."""
+        return []
+
+    def to_native(self, format: str, xml: str | bytes | None, ref: str | None = None) -> str:
+        """Cannot be done."""
+        raise NoSupport("virConnectDomainXMLToNative")
+
+    def from_native(self, format: str, text: str) -> str:
+        """Cannot be done."""
+        raise NoSupport("virConnectDomainXMLFromNative")
+
+    def start_argv(self, ref: str) -> str:
+        """There is no command line."""
+        raise NoSupport("virConnectDomainXMLToNative")
+
+    def image_xml(self, path: Path, *, security_info: bool = False) -> str:
+        """Cannot be done."""
+        raise NoSupport("virDomainSaveImageGetXMLDesc")
+
+    def define_image_xml(self, path: Path, xml: str | bytes, *, running: bool | None = None) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSaveImageDefineXML")
+
+    def managed_image(self, ref: str) -> Path:
+        """Cannot be done."""
+        raise NoSupport("virDomainManagedSaveGetXMLDesc")
+
+    def dump(self, ref: str, path: Path, options: DumpCoreOptions) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainCoreDump")
+
+    def blockcopy(self, ref: str, disk: str, copy: BlockCopy) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainBlockCopy" if copy.granularity or copy.buffer else "virDomainBlockRebase")
+
+    def blockjob(self, ref: str, disk: str) -> BlockJob | None:
+        """Cannot be done."""
+        raise NoSupport("virDomainGetBlockJobInfo")
+
+    def blockjob_abort(self, ref: str, disk: str, *, asynchronous: bool = False) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainBlockJobAbort")
+
+    def blockjob_pivot(self, ref: str, disk: str) -> float:
+        """Cannot be done."""
+        raise NoSupport("virDomainBlockJobAbort")
+
+    def blockjob_speed(self, ref: str, disk: str, bandwidth: int) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainBlockJobSetSpeed")
+
+    def monitor_hmp(self, ref: str, command: str) -> str:
+        """Cannot be done."""
+        raise NoSupport("virDomainQemuMonitorCommand")
+
+    def monitor_qmp(self, ref: str, command: str) -> str:
+        """Cannot be done."""
+        raise NoSupport("virDomainQemuMonitorCommand")
+
+    def recover(self, ref: str | None = None) -> list[str]:
+        """Nothing is ever interrupted."""
+        return []
+
+    def history(self, ref: str) -> list[dict[str, object]]:
+        """Nothing is written down."""
+        return []
+
+    def undo(self, ref: str) -> Defined:
+        """Cannot be done."""
+        raise NoSupport("undo")
