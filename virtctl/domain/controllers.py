@@ -69,12 +69,14 @@ def assign_indexes(domain: Domain) -> None:
 
 
 def _companion_index(domain: Domain, cont: Controller) -> int | None:
-    """A companion shares the index of the controller before it, the parts of one ICH9 USB 2 controller do too."""
-    if cont.type != "usb" or not (cont.model or "").startswith("ich9-"):
+    """The parts of one ICH9 USB 2 controller that stand side by side share an index."""
+    found = controllers(domain, "usb")
+    position = next((place for place, other in enumerate(found) if other is cont), 0)
+    if position == 0 or cont.type != "usb":
         return None
-    mine = [other for other in controllers(domain, "usb")
-            if (other.model or "").startswith("ich9-") and other.index is not None]
-    for other in reversed(mine):
-        if not any(part.index == other.index and part.model == cont.model for part in mine):
-            return other.index
-    return None
+    before = found[position - 1]
+    if not all((part.model or "").startswith("ich9-") for part in (cont, before)):
+        return None
+    if any(other.index == before.index and other.model == cont.model for other in found):
+        return None
+    return before.index

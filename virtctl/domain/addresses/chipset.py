@@ -6,14 +6,14 @@ from virtctl.domain.addresses.buses import Buses
 from virtctl.domain.addresses.connect import ENDPOINT, PCI, Connect
 from virtctl.domain.addresses.places import is_present, is_wanted
 from virtctl.domain.addresses.wants import Board, wants
-from virtctl.domain.controllers import all_controllers, controllers
+from virtctl.domain.controllers import all_controllers
 from virtctl.domain.devices.address import PciAddress
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.sound import Sound
 from virtctl.domain.devices.video import Video
 from virtctl.domain.domain import Domain
 from virtctl.domain.machine import is_i440fx, machine_of
-from virtctl.errors import InternalError, XmlError
+from virtctl.errors import InternalError
 
 
 def reserve_chipset(domain: Domain, buses: Buses, board: Board) -> None:
@@ -25,10 +25,7 @@ def reserve_chipset(domain: Domain, buses: Buses, board: Board) -> None:
 
 
 def _reserve_piix3(domain: Domain, buses: Buses, board: Board) -> None:
-    """ISA bridge, IDE, USB and ACPI are functions 0 to 3 of slot 1."""
-    piix3 = [cont for cont in controllers(domain, "usb") if cont.index == 0 and cont.model in (None, "piix3-uhci")]
-    if len(piix3) > 1:
-        raise XmlError("Attempted double use of PCI Address 0000:00:01.2")
+    """ISA bridge and ACPI are functions 0 and 3 of slot 1, IDE and USB functions 1 and 2 where there are any."""
     for cont in all_controllers(domain):
         if cont.index != 0:
             continue
@@ -36,7 +33,7 @@ def _reserve_piix3(domain: Domain, buses: Buses, board: Board) -> None:
             _pin(cont, 1, 1, "Primary IDE controller must have PCI address 0:0:1.1")
         elif cont.type == "usb" and cont.model in (None, "piix3-uhci"):
             _pin(cont, 1, 2, "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2")
-    for function in range(4):
+    for function in (0, 3):
         buses.reserve(PciAddress(slot=1, function=function), Connect.PCI_DEVICE)
     _reserve_video(domain, buses, board, slot=2)
 

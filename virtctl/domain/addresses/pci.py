@@ -57,10 +57,9 @@ def _collect(buses: Buses, device: Device, board: Board) -> None:
     address = device.address
     if not isinstance(address, PciAddress) or is_empty(address):
         return
-    if isinstance(device, Controller) and address.place[:3] == (0, 0, 1) and _is_piix3(device, address.function):
-        if board.express:
-            raise InternalError("Bus 0 must be PCI for integrated PIIX3 USB or IDE controllers")
-        return  # part of the chipset, which is reserved as a whole
+    on_piix3 = address.place[:3] == (0, 0, 1) and isinstance(device, Controller) and _is_piix3(device, address.function)
+    if on_piix3 and board.express:
+        raise InternalError("Bus 0 must be PCI for integrated PIIX3 USB or IDE controllers")
     # A device that has no business on PCI takes its slot all the same; the rules refuse it later where they do.
     buses.reserve(address, wants(device, board) or PCI)
 

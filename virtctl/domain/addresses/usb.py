@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from virtctl.domain.addresses.topology import tagged
 from virtctl.domain.addresses.wants import text
@@ -78,8 +78,11 @@ class Ports:
         self.buses: dict[int, Hubport] = {}
         for cont in controllers(domain, "usb"):
             index = cont.index or 0
-            if cont.model != "none" and index not in self.buses:
-                self.buses[index] = Hubport(ports_of(cont))
+            if cont.model == "none" or cont.master is not None:
+                continue
+            if index in self.buses:
+                raise XmlError(f"Duplicate USB controllers with index {index}")
+            self.buses[index] = Hubport(ports_of(cont))
 
     def _descend(self, address: UsbAddress) -> tuple[Hubport, int]:
         if address.bus not in self.buses:
@@ -100,7 +103,8 @@ class Ports:
         """Takes a port that is decided."""
         holder, port = self._descend(address)
         if port in holder.used:
-            raise XmlError(f"Duplicate USB address bus {address.bus} port {address.port}")
+            what = "hub on" if hub else "address"
+            raise XmlError(f"Duplicate USB {what} bus {address.bus} port {address.port}")
         holder.used.add(port)
         if hub:
             holder.hubs[port] = Hubport(HUB_PORTS)
@@ -124,10 +128,9 @@ def assign_usb(domain: Domain) -> None:
     _add_hubs(domain)
     ports = Ports(domain)
     hubs = domain.devices.all(Hub) if domain.devices else []
-    if hubs and not ports.buses:
-        raise UnsupportedConfig("Can't add USB hub: USB is disabled for this domain")
     devices = list(usb_devices(domain))
-    _check_enabled(ports, devices)
+    if devices and not ports.buses:
+        raise UnsupportedConfig("USB is disabled for this domain, but USB devices are present in the domain XML")
     for device in [*hubs, *devices]:
         if isinstance(device.address, UsbAddress) and device.address.port is not None:
             ports.reserve(device.address, isinstance(device, Hub))
@@ -140,16 +143,6 @@ def _needs_port(device: Device) -> bool:
     if isinstance(device.address, UsbAddress):
         return device.address.port is None
     return device.address is None or isinstance(device, Hub)
-
-
-def _check_enabled(ports: Ports, devices: Sequence[Device]) -> None:
-    if ports.buses or not devices:
-        return
-    if any(device.tag == "input" for device in devices):
-        raise UnsupportedConfig("Can't add USB input device. USB bus is disabled")
-    if any(device.tag == "hostdev" for device in devices):
-        raise UnsupportedConfig("Can't add host USB device: USB is disabled in this host")
-    raise UnsupportedConfig("USB is disabled for this domain, but USB devices are present in the domain XML")
 
 
 def _add_hubs(domain: Domain) -> None:

@@ -31,6 +31,13 @@ def number_controllers(domain: Domain, host: Host) -> None:
     number(domain)
 
 
+WITHOUT_USB = {
+    ("input", "bus", "usb"): "Can't add USB input device. USB bus is disabled",
+    ("hostdev", "type", "usb"): "Can't add host USB device: USB is disabled in this host",
+    ("hub", "type", "usb"): "Can't add USB hub: USB is disabled for this domain",
+}
+
+
 def check_usb(domain: Domain) -> None:
     """USB is either there or switched off, and companions need a master."""
     found = controllers(domain, "usb")
@@ -38,6 +45,10 @@ def check_usb(domain: Domain) -> None:
         raise VirtctlError("Can't add another USB controller: USB is disabled for this domain")
     if found and all(cont.master is not None for cont in found):
         raise VirtctlError("No master USB controller specified")
+    if found and found[0].model == "none":
+        for (tag, field, value), message in WITHOUT_USB.items():
+            if any(text(device, field) == value for device in tagged(domain, tag)):
+                raise UnsupportedConfig(message)
 
 
 def add_hostdev_controllers(domain: Domain) -> None:
@@ -91,7 +102,7 @@ def _add_root(domain: Domain, model: str) -> None:
         add_controller(domain, "pci", 0, model)
     elif root.model != model:
         raise XmlError(f"The PCI controller with index='0' must be model='{model}' for this machine type, "
-                       f"but model='{root.model}' was found instead")
+                       f"but model='{root.model or '(null)'}' was found instead")
 
 
 def controller_models(domain: Domain, host: Host) -> None:

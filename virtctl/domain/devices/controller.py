@@ -102,13 +102,13 @@ class Controller(Device, tag="controller"):
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
         """Reads what the kind of controller uses."""
-        kind = node.attrs.get("type", "ide")
+        kind, model = node.attrs.get("type", "ide"), node.attrs.get("model")
+        if model is not None and kind in TYPES and model not in MODELS.get(kind, ()):
+            raise UnsupportedConfig(f"Unknown model type '{model}'")
         return super().parse(relevant(node, cls.plan, _SHARED + _OWN.get(kind, ())), mode)
 
     def parsed(self, node: Node, mode: Mode) -> None:
-        """The model must be one of its kind; companions know their master's port."""
-        if self.model is not None and self.model not in MODELS.get(self.type, ()):
-            raise UnsupportedConfig(f"Unknown model type '{self.model}'")
+        """Companions know their master's port."""
         if self.type == "usb" and self.master is None:
             self.master = COMPANION_PORTS.get(self.model or "")
         self.iothread = self.iothread or None

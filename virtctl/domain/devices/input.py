@@ -50,10 +50,6 @@ class Input(Device, tag="input"):
             self.bus = DEFAULT_BUS.get(self.type)
         elif self.bus == "none":
             self.bus = None
-        elif self.bus == "ps2" and self.type not in ("mouse", "keyboard"):
-            raise InternalError(f"ps2 bus does not support {self.type} input device")
-        elif self.bus == "xen":
-            raise InternalError("unsupported input bus xen")
         path = {"passthrough": self.evdev, "evdev": self.dev}.get(self.type, "")
         if path is None and node.find("source") is not None:
             raise XmlError("Missing evdev path for input device")
@@ -61,7 +57,14 @@ class Input(Device, tag="input"):
             raise XmlError("Invalid address for a USB device")
 
     def check(self) -> None:
-        """What only virtio devices have."""
+        """Which bus carries what."""
+        if self.bus == "ps2" and self.type not in ("mouse", "keyboard"):
+            raise InternalError(f"ps2 bus does not support {self.type} input device")
+        if self.bus == "xen":
+            raise InternalError("unsupported input bus xen")
+        self._check_model()
+
+    def _check_model(self) -> None:
         if self.type == "passthrough" and self.bus != "virtio":
             raise UnsupportedConfig("only bus 'virtio' is supported for 'passthrough' input devices")
         if self.type == "evdev" and self.bus is not None:

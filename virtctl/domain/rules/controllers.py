@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtctl.domain.controllers import all_controllers, controllers
+from virtctl.domain.controllers import all_controllers
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
@@ -60,9 +60,6 @@ def _check_usb(domain: Domain, cont: Controller) -> None:
                                 f"{domain.type}")
     if cont.model in ("nec-xhci", "qemu-xhci") and (cont.ports or 0) > MAX_XHCI_PORTS:
         raise UnsupportedConfig(f"'{cont.model}' controller only supports up to '{MAX_XHCI_PORTS}' ports")
-    if cont.master is None and any(other is not cont and other.index == cont.index and other.master is None
-                                   for other in controllers(domain, "usb")):
-        raise XmlError(f"Duplicate USB controllers with index {cont.index}")
 
 
 def _check_ide(domain: Domain, cont: Controller) -> None:
