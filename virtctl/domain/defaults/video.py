@@ -6,7 +6,6 @@ from virtctl.domain.addresses.topology import tagged
 from virtctl.domain.devices.video import Video
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.errors import UnsupportedConfig
 
 DEFAULT_KIB = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "qxl": 65536, "xen": 4096, "bochs": 16384,
                "gop": 16384}
@@ -16,9 +15,9 @@ QXL_VGAMEM = 16384
 def sort_videos(domain: Domain, host: Host) -> None:
     """The card marked primary comes first."""
     videos = domain.devices.all(Video) if domain.devices else []
-    if sum(video.primary is True for video in videos) > 1:
-        raise UnsupportedConfig("Only one primary video device is supported")
-    videos.sort(key=lambda video: video.primary is not True)
+    for video in [video for video in videos if video.primary]:
+        videos.remove(video)
+        videos.insert(0, video)
 
 
 def add_implicit_video(domain: Domain, host: Host) -> None:

@@ -29,6 +29,8 @@ def check_videos(domain: Domain, host: Host) -> None:
         _check_memory(video)
         if not video.primary and video.type not in SECONDARY:
             raise UnsupportedConfig(f"video type '{video.type}' is only valid as primary video device")
+    if sum(video.primary is True for video in videos) > 1:
+        raise UnsupportedConfig("Only one primary video device is supported")
 
 
 def _check_driver(video: Video) -> None:
