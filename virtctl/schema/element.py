@@ -12,7 +12,7 @@ What is not declared is kept in `extras` and written back; what libvirt reads an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple, Self
 
 from virtctl.errors import VirtctlError, XmlError
@@ -109,10 +109,13 @@ class Element:
         if not isinstance(obj, cls):
             raise TypeError(f"{chosen.__name__} does not stand for {cls.__name__}")
         cls._read(obj, node, chosen.plan, mode)
-        for field in chosen.fields:
-            if isinstance(field, Field) and field.required and obj.__dict__.get(field.name) is None:
-                raise obj.missing(field)
-        obj.parsed(node, mode)
+        try:
+            for field in chosen.fields:
+                if isinstance(field, Field) and field.required and obj.__dict__.get(field.name) is None:
+                    raise obj.missing(field)
+            obj.parsed(node, mode)
+        except VirtctlError as error:
+            mode.refuse(node, error)
         return obj
 
     @classmethod
@@ -120,31 +123,50 @@ class Element:
         """The class that reads `node`: override where an attribute decides, as the kind of an address does."""
         return cls
 
+    @classmethod
+    def variants(cls) -> tuple[type[Element], ...]:
+        """The classes that may stand for this one, for the reference text."""
+        return (cls,)
+
+    @classmethod
+    def more_children(cls) -> Iterable[tuple[str, type[Element]]]:
+        """Children that are found by tag and not declared as fields, for the reference text."""
+        return ()
+
     @staticmethod
     def _read(obj: Element, node: Node, plan: Plan, mode: Mode) -> None:
         Element._read_attributes(obj, node, plan, mode)
-        if plan.text is not None and node.text is not None:
-            plan.text.read(obj, node, node.text, mode)
         seen: set[str] = set()
         for child in node.children:
             below = plan.children.get(child.tag)
-            if below is None:
-                obj.unknown(child, plan.prefix, mode)
-            elif isinstance(below, Plan):
-                if child.tag not in seen:  # of several, the first counts, as an XPath's first match does in libvirt
-                    Element._read(obj, child, below, mode)
-                    seen.add(child.tag)
-            elif mode.live or not below.live:
-                below.read(obj, child, child.text or "", mode)
+            try:
+                if below is None:
+                    obj.unknown(child, plan.prefix, mode)
+                elif isinstance(below, Plan):
+                    if child.tag not in seen:  # of several, the first counts, as libvirt's XPath takes the first match
+                        Element._read(obj, child, below, mode)
+                        seen.add(child.tag)
+                elif mode.live or not below.live:
+                    below.read(obj, child, child.text or "", mode)
+            except VirtctlError as error:
+                mode.refuse(child, error)
 
     @staticmethod
     def _read_attributes(obj: Element, node: Node, plan: Plan, mode: Mode) -> None:
+        if plan.text is not None and node.text is not None:
+            try:
+                plan.text.read(obj, node, node.text, mode)
+            except VirtctlError as error:
+                mode.refuse(node, error)
         for key, value in node.attrs.items():
             field = plan.attrs.get(key)
             if field is None:
                 obj.extras.append(Extra(plan.prefix, key, value, None, node.line))
             elif mode.live or not field.live:
-                field.read(obj, node, value, mode)
+                try:
+                    field.read(obj, node, value, mode)
+                except VirtctlError as error:
+                    mode.refuse(node, error)
 
     def unknown(self, child: Node, where: str, mode: Mode) -> None:
         """A child element that no field declares: kept as it stands."""

@@ -19,12 +19,29 @@ V = TypeVar("V")
 E = TypeVar("E", bound="Element")
 _DIGITS = re.compile(r"\s*\+?[0-9]+\Z")
 
+class Refusal(NamedTuple):
+    """What was refused, and where."""
+
+    node: Node
+    error: VirtctlError
+
+
 class Mode(NamedTuple):
-    """What is read or written. `live`: a running guest's facts too; `secure`: secrets; `migratable`: for elsewhere."""
+    """What is read or written. `live`: a running guest's facts too; `secure`: secrets; `migratable`: for elsewhere.
+
+    With `refusals`, reading goes on after a refusal and leaves it there, so that all of them can be told.
+    """
 
     live: bool = False
     secure: bool = False
     migratable: bool = False
+    refusals: list[Refusal] | None = None
+
+    def refuse(self, node: Node, error: VirtctlError) -> None:
+        """Keeps the refusal, or raises it."""
+        if self.refusals is None:
+            raise error
+        self.refusals.append(Refusal(node, error))
 
 
 INACTIVE = Mode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TypeVar
 
@@ -88,6 +88,14 @@ class Devices(Element, tag="devices"):
             super().unknown(child, where, mode)
         else:
             self.by_tag.setdefault(child.tag, []).append(kind.parse(child, mode))
+
+    @classmethod
+    def more_children(cls) -> Iterable[tuple[str, type[Element]]]:
+        """Every kind of device."""
+        for tag in TABLE:
+            kind = device_class(tag)
+            if kind is not None:
+                yield tag, kind
 
     def written(self, node: Node, mode: Mode) -> None:
         """The devices follow the emulator, and what is unknown comes last."""

@@ -25,6 +25,11 @@ class Address(Element, tag="address"):
                  refused=(UnsupportedConfig, "unknown address type '%s'"))
 
     @classmethod
+    def variants(cls) -> tuple[ElementClass, ...]:
+        """Every kind of address."""
+        return tuple(dict.fromkeys(KINDS.values())) if cls is Address else (cls,)
+
+    @classmethod
     def class_for(cls, node: Node) -> ElementClass:
         """The class of the kind that the document names."""
         return KINDS.get(node.attrs.get("type", ""), cls)
