@@ -16,6 +16,10 @@ def shown(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+class OutputLost(Exception):
+    """What was printed cannot reach its reader; the text says why."""
+
+
 class Stream:
     """One of the two output streams; a terminal gets control characters spelled out."""
 
@@ -24,12 +28,22 @@ class Stream:
         self.terminal = file.isatty()
 
     def write(self, text: str) -> None:
-        """Writes text; it may wait in a buffer until `flush`."""
-        self.file.write(shown(text) if self.terminal else text)
+        """Writes text; it may wait in a buffer until `flush`. Raises as `flush` does."""
+        try:
+            self.file.write(shown(text) if self.terminal else text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputLost(error.strerror) from error
 
     def flush(self) -> None:
-        """Brings what was written to its reader. Raises OSError."""
-        self.file.flush()
+        """Brings what was written to its reader. Raises BrokenPipeError when it went away, OutputLost otherwise."""
+        try:
+            self.file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputLost(error.strerror) from error
 
 
 def open_streams() -> tuple[Stream, Stream]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from virtctl.cli.lazygroup import LazyGroup
-from virtctl.cli.output import Stream, abandon, die_of_broken_pipe, open_streams
+from virtctl.cli.output import OutputLost, Stream, abandon, die_of_broken_pipe, open_streams
 from virtctl.cli.report import report
 from virtctl.cli.session import Quit, Session
 from virtctl.cli.settings import Settings
@@ -32,16 +32,26 @@ def main() -> int:
         die_of_broken_pipe()
         return FAILURE
     except KeyboardInterrupt:
+        out.write("\n" if out.terminal else "")
         return INTERRUPTED
-    except OSError as error:
+    except OutputLost as error:
         abandon(out)
-        err.write(f"error: cannot write the output: {error.strerror}\n")
+        say_lost(err, error)
         return FAILURE
     return status
 
 
+def say_lost(err: Stream, error: OutputLost) -> None:
+    """Says that output was lost; when that cannot be said either, the exit status alone must tell."""
+    try:
+        err.write(f"error: cannot write the output: {error}\n")
+        err.flush()
+    except (OutputLost, BrokenPipeError):
+        abandon(err)
+
+
 def run(program: str, words: list[str], out: Stream, err: Stream) -> int:
-    """Runs the words; the exit status. Raises OSError when the output cannot be written."""
+    """Runs the words; the exit status. Raises OutputLost."""
     group = LazyGroup(name=program, add_help_option=False)
     if asked := os.environ.get(f"_{program}_complete".replace("-", "_").upper()):
         from virtctl.cli.completion import answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import click
 
 from virtctl.cli.environment import default_uri, dumb_terminal, paths_for
 from virtctl.cli.operands import VirshCommand
-from virtctl.cli.output import Stream
+from virtctl.cli.output import OutputLost, Stream
 from virtctl.cli.report import LookupFailed, lines, report
 from virtctl.cli.settings import Settings, checked_format
 from virtctl.cli.table import BY_NAME
@@ -176,6 +177,8 @@ class Session:
     def run(self, contexts: list[click.Context]) -> bool:
         """Runs commands one after the other, whatever becomes of them; whether the last one succeeded."""
         good = True
+        if len(contexts) > 1:
+            gc.enable()
         for context in contexts:
             good = self.run_one(context)
         return good
@@ -184,20 +187,27 @@ class Session:
         """Runs one command. Raises Quit; reports everything else."""
         started = time.perf_counter()
         self.command_line = context.info_name or ""
+        before = self.format, self.plain
+        try:
+            good = self.attempt(context)
+            if self.settings.timing:
+                self.say(f"\n(Time: {(time.perf_counter() - started) * 1000:.3f} ms)\n\n")
+            else:
+                self.extra("\n")
+        finally:
+            self.format, self.plain = before
+        return good
+
+    def attempt(self, context: click.Context) -> bool:
+        """Runs one command and reports how it failed; whether it succeeded."""
         try:
             self.invoke(context)
-        except (Quit, KeyboardInterrupt, BrokenPipeError):
+        except (Quit, KeyboardInterrupt, BrokenPipeError, OutputLost):
             raise
         except Exception as error:
             self.fail(error)
-            good = False
-        else:
-            good = True
-        if self.settings.timing:
-            self.say(f"\n(Time: {(time.perf_counter() - started) * 1000:.3f} ms)\n\n")
-        else:
-            self.extra("\n")
-        return good
+            return False
+        return True
 
     def invoke(self, context: click.Context) -> None:
         """Runs one command with the output that it asks for."""
@@ -209,13 +219,10 @@ class Session:
             row = BY_NAME[context.info_name or ""]
             self.say(command_help(row.name, row.summary, command))
             return
-        before = self.format, self.plain
-        self.format = checked_format(context.params.get("output", self.format) if command.reports else self.format)
-        self.plain = self.plain or "plain" in context.params
-        try:
-            command.invoke(context)
-        finally:
-            self.format, self.plain = before
+        if command.reports:
+            self.format = checked_format(context.params.get("output", self.format))
+            self.plain = self.plain or "plain" in context.params
+        command.invoke(context)
 
     # The end
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ Type:  'help' for help with commands
 
 def converse(session: Session) -> bool:
     """Reads and runs commands until `quit` or the end of the input, which virsh always calls a success."""
+    gc.enable()
     session.interactive = True
     session.extra(BANNER.format(program=session.program))
     lines = terminal_lines(session) if sys.stdin.isatty() and session.out.terminal else piped_lines(session)
