@@ -36,6 +36,7 @@ class Step(NamedTuple):
 
     call: str
     number: int
+    text: str = ""  # the call with its arguments
 
 
 class Verb(NamedTuple):
@@ -75,4 +76,4 @@ def _steps(log: Path) -> Iterator[Step]:
         seen[match[1]] = seen.get(match[1], 0) + 1
         begun = begun or MARK in line
         if begun and match[1] in CALLS.split(","):
-            yield Step(match[1], seen[match[1]])
+            yield Step(match[1], seen[match[1]], line)

@@ -61,6 +61,14 @@ class Lab:
                                serial=self.serial(name), more=more, format=format)
         return complete(text, self.context().host)
 
+    def full_image(self, name: str = "vm1") -> Path:
+        """A disk of the writing guest that holds 4 MiB of data, so that a copy of it takes space and time."""
+        image = writer_image(self.folder / f"{name}.img", 10)
+        with image.open("r+b") as disk:
+            disk.seek(6 * 2**20)
+            disk.write(b"data" * 2**20)
+        return image
+
     def serial(self, name: str = "vm1") -> Path:
         return self.folder / f"{name}.log"
 
