@@ -23,4 +23,6 @@ def is_q35(domain: Domain) -> bool:
 def nvram_path(domain: Domain) -> str | None:
     """The file of the firmware's variables, None when there is none."""
     store = domain.os.nvram if domain.os else None
-    return store.path if store is not None and store.type in (None, "file") else None
+    if store is None or store.type not in (None, "file"):
+        return None
+    return store.source.file if store.source is not None else store.path

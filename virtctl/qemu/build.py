@@ -23,14 +23,15 @@ from virtctl.schema.element import Element, Field
 from virtctl.schema.marks import Driver, Prop
 
 D = TypeVar("D", bound=Device)
+_SWITCHES = {"true": "on", "false": "off"}
 Builder = Callable[[D, Plan], Iterable[Opt]]
 _BUILDERS: dict[str, Callable[[Device, Plan], Iterable[Opt]]] = {}
 
 # libvirt's order on the command line; devices whose place decides guest-visible numbering keep theirs by address.
-ORDER = ("memory", "iommu", "controller", "hub", "disk", "filesystem", "interface", "smartcard", "serial", "parallel",
+ORDER = ("iommu", "controller", "memory", "hub", "disk", "filesystem", "interface", "smartcard", "serial", "parallel",
          "channel", "console", "tpm", "input", "audio", "graphics", "video", "sound", "watchdog", "redirdev", "hostdev",
          "memballoon", "rng", "nvram", "panic", "shmem", "vsock", "crypto")
-MODULES = ("controllers", "disks", "nics", "chardevs", "displays", "small_devices", "passthrough")
+MODULES = ("controllers", "disks", "nics", "chardevs", "sounds", "displays", "tpms", "small_devices", "passthrough")
 
 
 def builds(kind: type[D]) -> Callable[[Callable[[D, Plan], Iterable[Opt]]], Callable[[D, Plan], Iterable[Opt]]]:
@@ -110,7 +111,20 @@ def common_props(device: Device, plan: Plan) -> list[tuple[str, Value]]:
 def device_opt(driver: str, device: Device, plan: Plan, pairs: Iterable[tuple[str, Value]] = ()) -> Opt:
     """`-device driver,id=...,...,bus=...,addr=...`."""
     everything = [("id", device.id), *pairs, *common_props(device, plan), *address_props(device, plan)]
-    return Opt("device", props(driver, everything))
+    return Opt("device", props(driver, overridden(device.id, everything, plan)))
+
+
+def overridden(alias: str, pairs: list[tuple[str, Value]], plan: Plan) -> list[tuple[str, Value]]:
+    """The properties as `<qemu:override>` leaves them."""
+    override = plan.domain.override
+    for one in override.devices if override is not None else ():
+        if one.alias == alias:
+            for change in one.properties:
+                pairs = [pair for pair in pairs if pair[0] != change.name]
+                if change.type != "remove":
+                    pairs.append((change.name, _SWITCHES.get(change.value or "", change.value)
+                                  if change.type == "bool" else change.value))
+    return pairs
 
 
 def marked(element: Element) -> tuple[str | None, list[tuple[str, Value]]]:
@@ -149,11 +163,18 @@ def build(plan: Plan) -> list[Opt]:
     """All options, in libvirt's order."""
     for module in MODULES:
         import_module(f"virtctl.qemu.{module}")
+    from virtctl.qemu.controllers import controller_options
+    from virtctl.qemu.disks import floppy_controller
     from virtctl.qemu.machine import closing_options, machine_options
 
     options = machine_options(plan)
     devices = plan.domain.devices or Devices()
     for tag in ORDER:
+        if tag == "controller":
+            options += controller_options(plan)
+            continue
+        if tag == "disk":
+            options += floppy_controller(plan)
         for device in devices.by_tag.get(tag, []):
             options += build_device(device, plan)
     return options + closing_options(plan)

@@ -8,9 +8,9 @@ from virtctl.argv import Opt, Value, props
 from virtctl.domain.devices import Devices
 from virtctl.domain.devices.chardev import Channel, Console, Parallel, Serial
 from virtctl.domain.devices.chardev_source import Chardev, ChardevSource
-from virtctl.domain.devices.smartcard import Smartcard
+from virtctl.domain.devices.smartcard import DATABASE, Smartcard
 from virtctl.errors import UnsupportedConfig
-from virtctl.qemu.build import address_props, builds, device_opt
+from virtctl.qemu.build import builds, device_opt
 from virtctl.qemu.plan import Plan
 
 Pairs = list[tuple[str, Value]]
@@ -93,6 +93,7 @@ def chardev_opt(chardev: Chardev, alias: str, plan: Plan) -> Opt:
     return Opt("chardev", props(backend, [("id", f"char{alias}"), *pairs, *log]))
 
 
+AGENT_PORT = "com.redhat.spice.0"
 _SERIAL_DRIVERS = {"isa-serial": "isa-serial", "usb-serial": "usb-serial", "pci-serial": "pci-serial",
                    "isa-debugcon": "isa-debugcon"}
 
@@ -137,16 +138,23 @@ def build_channel(channel: Channel, plan: Plan) -> Iterator[Opt]:
         yield Opt("netdev", props("user", [("guestfwd", f"tcp:{address}-chardev:char{channel.id}"),
                                            ("id", channel.id)]))
         return
-    yield device_opt("virtserialport", channel, plan, [("chardev", f"char{channel.id}"), ("name", target.name)])
+    name = target.name or (AGENT_PORT if channel.kind in ("spicevmc", "qemu-vdagent") else None)
+    yield device_opt("virtserialport", channel, plan, [("chardev", f"char{channel.id}"), ("name", name)])
 
 
 @builds(Smartcard)
 def build_smartcard(card: Smartcard, plan: Plan) -> Iterator[Opt]:
-    """A smart card of a character device."""
-    if getattr(card, "mode", None) != "passthrough":
-        raise UnsupportedConfig("this QEMU binary lacks smartcard host mode support")
+    """A smart card: of a character device, of the host, or made of certificates."""
+    if card.mode == "host":
+        yield device_opt("ccid-card-emulated", card, plan, [("backend", "nss-emulated")])
+        return
+    if card.mode == "host-certificates":
+        names = {f"cert{number}": one.name for number, one in enumerate(card.certificates, start=1)}
+        yield device_opt("ccid-card-emulated", card, plan, [
+            ("backend", "certificates"), *names.items(), ("db", card.database or DATABASE)])
+        return
     yield chardev_opt(card, card.id, plan)
-    yield device_opt("ccid-card-passthru", card, plan, [("chardev", f"char{card.id}"), *address_props(card, plan)])
+    yield device_opt("ccid-card-passthru", card, plan, [("chardev", f"char{card.id}")])
 
 
 def all_chardevs(devices: Devices) -> Iterator[tuple[str, Chardev]]:

@@ -100,8 +100,8 @@ def _virtio_serial(controller: Controller, plan: Plan) -> Iterator[Opt]:
 
 
 def _fdc(controller: Controller, plan: Plan) -> Iterator[Opt]:
-    if is_q35(plan.domain):
-        yield Opt("device", "isa-fdc")
+    """Part of the machine, or made beside its drives: see `disks.floppy_controller`."""
+    yield from ()
 
 
 def _ide(controller: Controller, plan: Plan) -> Iterator[Opt]:
@@ -122,7 +122,7 @@ _ORDER = list(_KINDS)
 def controller_options(plan: Plan) -> list[Opt]:
     """All controllers: PCI ones first and by index, for each bus must exist before what is plugged into it."""
     found = list((plan.domain.devices or Devices()).all(Controller))
-    found.sort(key=lambda one: (_ORDER.index(one.type) if one.type in _ORDER else 99, one.master or 0, one.index or 0))
+    found.sort(key=lambda one: (_ORDER.index(one.type) if one.type in _ORDER else 99, one.index or 0))
     out: list[Opt] = []
     for controller in found:
         out += build_controller(controller, plan)

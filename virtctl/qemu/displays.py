@@ -12,7 +12,7 @@ from virtctl.errors import UnsupportedConfig
 from virtctl.qemu.build import builds, device_opt
 from virtctl.qemu.controllers import virtio_name, virtio_props
 from virtctl.qemu.plan import Plan
-from virtctl.qemu.small_devices import audio_name
+from virtctl.qemu.sounds import audio_name
 
 VNC_FIRST_PORT = 5900
 
@@ -46,7 +46,8 @@ def _vnc(graphics: Graphics, plan: Plan) -> Opt:
         ("websocket", "on" if websocket == -1 else websocket), ("share", graphics.share_policy),
         ("power-control", graphics.power_control), ("password", True if graphics.passwd is not None else None),
         ("audiodev", audio)]
-    return Opt("vnc", props(place, pairs))
+    # A path may hold an equals sign, which without the key would make it one.
+    return Opt("vnc", props(None, [("vnc", place), *pairs]))
 
 
 def _display(graphics: Graphics, plan: Plan) -> int:
@@ -84,6 +85,8 @@ def _on(value: bool) -> str:
 def build_graphics(graphics: Graphics, plan: Plan) -> Iterator[Opt]:
     """A display server; windows (sdl) are for those who start virtctl on a desktop."""
     gl = graphics.gl
+    if graphics.keymap:
+        yield Opt("k", graphics.keymap)
     if graphics.type == "vnc":
         yield _vnc(graphics, plan)
     elif graphics.type == "spice":
@@ -93,15 +96,17 @@ def build_graphics(graphics: Graphics, plan: Plan) -> Iterator[Opt]:
     elif graphics.type == "egl-headless":
         yield Opt("display", props("egl-headless", [("rendernode", gl.rendernode if gl else None)]))
     elif graphics.type == "dbus":
-        yield Opt("display", props("dbus", [("p2p", graphics.p2p), ("addr", graphics.dbus_address),
-                                            ("gl", gl.enable if gl else None)]))
+        sound = f"audio{graphics.audio_id}" if graphics.audio_id else None
+        yield Opt("display", props("dbus", [
+            ("p2p", graphics.p2p), ("addr", graphics.dbus_address), ("gl", gl.enable if gl else None),
+            ("rendernode", gl.rendernode if gl else None), ("audiodev", sound)]))
     else:
         raise UnsupportedConfig(f"unsupported graphics type '{graphics.type}'")
 
 
 _PRIMARY = {"vga": "VGA", "cirrus": "cirrus-vga", "vmvga": "vmware-svga", "qxl": "qxl-vga", "virtio": "virtio-vga",
             "bochs": "bochs-display", "ramfb": "ramfb"}
-_SECONDARY = {"qxl": "qxl", "virtio": "virtio-gpu-pci"}
+_SECONDARY = {"qxl": "qxl", "virtio": "virtio-gpu-pci", "bochs": "bochs-display", "ramfb": "ramfb"}
 
 
 def _memory(video: Video) -> list[tuple[str, Value]]:
@@ -109,12 +114,12 @@ def _memory(video: Video) -> list[tuple[str, Value]]:
     if megabytes:
         return [(megabytes[0], megabytes[1] // 1024 if megabytes[1] else None)]
     if video.type == "bochs":
-        return [("vgamem", f"{video.vram}k" if video.vram else None)]
+        return [("vgamem", video.vram * 1024 if video.vram else None)]
     if video.type != "qxl":
         return []
     return [("ram_size", video.ram * 1024 if video.ram else None),
             ("vram_size", video.vram * 1024 if video.vram else None),
-            ("vram64_size_mb", video.vram64 // 1024 if video.vram64 is not None else None),
+            ("vram64_size_mb", (video.vram64 or 0) // 1024),
             ("vgamem_mb", video.vgamem // 1024 if video.vgamem else None)]
 
 
@@ -123,7 +128,7 @@ def build_video(video: Video, plan: Plan) -> Iterator[Opt]:
     """A graphics card."""
     if video.type == "none":
         return
-    names = _PRIMARY if video.primary is not False else _SECONDARY
+    names = _PRIMARY if video.primary else _SECONDARY
     driver = names.get(video.type or "vga")
     if video.driver == "vhostuser" or driver is None:
         raise UnsupportedConfig(f"the video model '{video.type}' is not supported as this card")

@@ -6,35 +6,37 @@ from collections.abc import Iterator
 
 from virtctl.argv import Opt, Value, props
 from virtctl.domain.domain import Domain
+from virtctl.domain.os import Nvram
 from virtctl.domain.sysinfo import Entry, Sysinfo
-from virtctl.qemu.board import nvram_path
+from virtctl.qemu.drive_sources import Pairs, Place, image_pairs
 from virtctl.qemu.plan import Plan
-
-_SMBIOS_KEYS = {"vendor": "vendor", "version": "version", "date": "date", "release": "release",
-                "manufacturer": "manufacturer", "product": "product", "serial": "serial", "uuid": "uuid",
-                "sku": "sku", "family": "family", "asset": "asset", "location": "location"}
 
 
 def firmware_options(plan: Plan) -> Iterator[Opt]:
-    """The loader, its variables, and what the tables say."""
-    domain = plan.domain
-    loader = domain.os.loader if domain.os else None
+    """The loader and its variables."""
+    boot = plan.domain.os
+    loader = boot.loader if boot else None
     if loader is not None and loader.path:
-        if loader.type == "pflash":
-            yield Opt("drive", props(None, [("if", "pflash"), ("unit", 0), ("format", loader.format or "raw"),
-                                            ("readonly", loader.readonly is not False), ("file", loader.path)]))
-            if loader.secure:
-                yield Opt("global", "driver=cfi.pflash01,property=secure,value=on")
-        else:
+        if loader.type != "pflash":
             yield Opt("bios", loader.path)
-    store = nvram_path(domain)
-    if store is not None and domain.os is not None and domain.os.nvram is not None:
-        yield Opt("drive", props(None, [("if", "pflash"), ("unit", 1), ("format", domain.os.nvram.format or "raw"),
-                                        ("file", store)]))
-    yield from _tables(domain)
+            return
+        yield Opt("drive", props(None, [("if", "pflash"), ("unit", 0), ("format", "raw"),
+                                        ("readonly", loader.readonly is True), ("file", loader.path)]))
+        if loader.secure:
+            yield Opt("global", "driver=cfi.pflash01,property=secure,value=on")
+    if boot is not None and boot.nvram is not None and boot.nvram.placed:
+        yield Opt("drive", props(None, [("if", "pflash"), ("unit", 1), ("format", "raw"),
+                                        *_variables(boot.nvram)]))
 
 
-def _tables(domain: Domain) -> Iterator[Opt]:
+def _variables(store: Nvram) -> Pairs:
+    if store.source is None:
+        return [("file", store.path)]
+    return image_pairs(Place(store.type or "file", store.source, "nvram", "pflash1"), writable=True)
+
+
+def table_options(domain: Domain) -> Iterator[Opt]:
+    """SMBIOS and fw_cfg."""
     for table in domain.sysinfo:
         if table.type == "fwcfg":
             yield from _fw_cfg(table)
@@ -49,12 +51,14 @@ def _fw_cfg(table: Sysinfo) -> Iterator[Opt]:
 
 
 def _smbios(table: Sysinfo) -> Iterator[Opt]:
-    groups: list[tuple[int, list[Entry]]] = [(0, table.bios), (1, table.system)]
-    groups += [(2, board.entries) for board in table.boards] + [(3, table.chassis)]
+    groups: list[tuple[int, list[Entry]]] = [(0, table.bios.entries if table.bios else []),
+                                             (1, table.system.entries if table.system else [])]
+    groups += [(2, board.entries) for board in table.boards]
+    groups.append((3, table.chassis.entries if table.chassis else []))
     for number, entries in groups:
         if entries:
-            pairs: list[tuple[str, Value]] = [(_SMBIOS_KEYS.get(entry.name or "", entry.name or ""), entry.value)
-                                              for entry in entries]
-            yield Opt("smbios", props(None, [("type", number), *pairs]))
-    if table.oem_strings:
-        yield Opt("smbios", props(None, [("type", 11), *(("value", entry.value) for entry in table.oem_strings)]))
+            named = [(entry.name or "", entry.value) for entry in entries]
+            yield Opt("smbios", props(None, [("type", number), *named]))
+    if table.oem_strings is not None and table.oem_strings.entries:
+        strings = [("value", entry.value) for entry in table.oem_strings.entries]
+        yield Opt("smbios", props(None, [("type", 11), *strings]))

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import stat
+from pathlib import Path
 
+from virtctl.domain.devices.chardev_source import Chardev
 from virtctl.errors import SystemFault, UnsupportedConfig
 
 
@@ -49,3 +52,19 @@ def open_log(path: str, *, append: bool) -> int:
         os.close(fd)
         raise SystemFault(f"Unable to pre-create chardev file '{path}'", error) from error
     return fd
+
+
+def make_way(chardev: Chardev) -> None:
+    """A socket that a dead guest left behind would stop QEMU from listening; one that answers stays."""
+    source = chardev.source
+    if source is None or source.mode != "bind" or source.path is None:
+        return
+    path = Path(source.path)
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(source.path)
+            except ConnectionRefusedError:
+                path.unlink(missing_ok=True)
+            except OSError:
+                return

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from virtctl.argv import Opt, Value, opt, props
-from virtctl.domain.clock import Clock, Timer
 from virtctl.domain.devices import Devices
 from virtctl.domain.devices.graphics import Graphics
+from virtctl.domain.devices.memory import MemoryDevice
 from virtctl.domain.domain import Domain
 from virtctl.domain.os import Os
 from virtctl.qemu.board import is_q35, machine_name
-from virtctl.qemu.firmware_options import firmware_options
+from virtctl.qemu.clock_options import clock_options
+from virtctl.qemu.firmware_options import firmware_options, table_options
 from virtctl.qemu.memory_options import memory_options
+from virtctl.qemu.numa_options import has_hmat, numa_options
 from virtctl.qemu.plan import Plan
 from virtctl.qemu.processor import cpu_option
+from virtctl.qemu.sounds import pc_speaker
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 PIDFILE = "qemu.pid"
 QMP_SOCKET = "qmp.sock"
+_COMPAT = {"omit": "deprecated-output=hide", "reject": "deprecated-output=hide,deprecated-input=reject",
+           "crash": "deprecated-output=hide,deprecated-input=crash"}
 
 
 def machine_options(plan: Plan) -> list[Opt]:
@@ -28,22 +32,25 @@ def machine_options(plan: Plan) -> list[Opt]:
     return [
         opt("name", None, guest=domain.name, debug_threads=True),
         Opt("S"),
-        *_machine(domain),
-        Opt("accel", "kvm" if domain.type == "kvm" else _tcg(domain)),
+        *_machine(plan),
+        Opt("accel", _accelerator(domain)),
         cpu_option(domain),
         *firmware_options(plan),
-        *memory_options(domain),
+        *memory_options(plan),
         _smp(domain),
         *_iothreads(domain),
+        *numa_options(plan),
         Opt("uuid", domain.uuid),
+        *table_options(domain),
         *([Opt("display", "none")] if _headless(domain) else []),
         Opt("no-user-config"),
         Opt("nodefaults"),
         *_monitors(),
-        *_clock(domain),
+        *clock_options(domain),
         *_power(domain),
         *_actions(domain),
         *_boot(domain),
+        *_extras(domain),
         *(Opt("add-fd", f"fd={fd},set={number}") for number, fd in plan.fd_sets.items()),
     ]
 
@@ -51,9 +58,11 @@ def machine_options(plan: Plan) -> list[Opt]:
 def closing_options(plan: Plan) -> list[Opt]:
     """What stands after the devices."""
     domain = plan.domain
-    options = [Opt("sandbox", SANDBOX), opt("msg", None, timestamp=True)]
-    if domain.genid is not None and domain.genid.value:
-        options.append(Opt("device", props("vmgenid", [("guid", domain.genid.value), ("id", "vmgenid0")])))
+    options = [Opt("device", "vmcoreinfo")] if domain.features is not None and domain.features.vmcoreinfo else []
+    options += [Opt("sandbox", SANDBOX), opt("msg", None, timestamp=True)]
+    behaviour = domain.deprecation.behavior if domain.deprecation else None
+    if behaviour in _COMPAT:
+        options.append(Opt("compat", _COMPAT[behaviour]))
     if plan.incoming is not None:
         options.append(Opt("incoming", plan.incoming))
     return options
@@ -64,7 +73,8 @@ def passthrough_words(domain: Domain) -> list[str]:
     return [arg.value for arg in domain.commandline.args] if domain.commandline else []
 
 
-def _machine(domain: Domain) -> Iterator[Opt]:
+def _machine(plan: Plan) -> Iterator[Opt]:
+    domain = plan.domain
     features = domain.features
     pairs: list[tuple[str, Value]] = [("usb", False)]
     if features is not None:
@@ -72,32 +82,50 @@ def _machine(domain: Domain) -> Iterator[Opt]:
                   ("kernel_irqchip", {"kvm": "on", "qemu": "split"}.get(features.ioapic or ""))]
     pairs.append(("dump-guest-core", bool(domain.dump_core)))
     backing = domain.memory_backing
-    if backing is not None and backing.nosharepages:
-        pairs.append(("mem-merge", False))
-    if domain.cpu is None or domain.cpu.numa is None or not domain.cpu.numa.cells:
+    pairs.append(("mem-merge", False if backing is not None and backing.nosharepages else None))
+    modules = domain.devices.all(MemoryDevice) if domain.devices else []
+    pairs.append(("nvdimm", True if any(module.model == "nvdimm" for module in modules) else None))
+    numa = domain.cpu.numa if domain.cpu else None
+    pairs.append(("hmat", True if numa is not None and has_hmat(numa) else None))
+    if numa is None or not numa.cells:
         pairs.append(("memory-backend", "pc.ram"))
+    pairs.append(("pcspk-audiodev", pc_speaker(plan)))
     yield Opt("machine", props(machine_name(domain), pairs))
     if features is None or not features.acpi:
         yield Opt("no-acpi")
     if features is not None and features.smm and features.tseg:
         yield Opt("global", f"mch.extended-tseg-mbytes={features.tseg // 1024}")
-    if features is not None and features.vmcoreinfo:
-        yield Opt("device", "vmcoreinfo")
 
 
-def _tcg(domain: Domain) -> str:
-    cache = domain.features.tcg.tb_cache if domain.features and domain.features.tcg else None
+def _extras(domain: Domain) -> Iterator[Opt]:
+    """The device that stands for the guest's generation; before all others, as libvirt has it."""
+    if domain.genid is not None and domain.genid.value:
+        yield Opt("device", props("vmgenid", [("guid", domain.genid.value), ("id", "vmgenid0")]))
+
+
+def _accelerator(domain: Domain) -> str:
+    features = domain.features
+    if domain.type == "kvm":
+        ring = features.kvm.dirty_ring_size if features and features.kvm and features.kvm.dirty_ring else None
+        return props("kvm", [("dirty-ring-size", ring)])
+    cache = features.tcg.tb_cache if features and features.tcg else None
     return props("tcg", [("tb-size", cache // 1024 if cache else None)])
+
+
+def cold_processors(domain: Domain) -> int:
+    """How many processors QEMU starts with; those that the document calls hot-pluggable are added afterwards."""
+    if domain.vcpus:
+        return sum(1 for one in domain.vcpus if one.enabled and not one.hotpluggable)
+    return domain.vcpu_current or domain.vcpu or 1
 
 
 def _smp(domain: Domain) -> Opt:
     most = domain.vcpu or 1
-    now = domain.vcpu_current or most
+    now = cold_processors(domain)
     topology = domain.cpu.topology if domain.cpu else None
     shape: list[tuple[str, Value]] = [("sockets", most), ("cores", 1), ("threads", 1)]
     if topology is not None:
-        dies = topology.dies if topology.dies != 1 else None
-        shape = [("sockets", topology.sockets), ("dies", dies), ("cores", topology.cores),
+        shape = [("sockets", topology.sockets), ("dies", topology.dies), ("cores", topology.cores),
                  ("threads", topology.threads)]
     return Opt("smp", props(str(now), [("maxcpus", most if now != most else None), *shape]))
 
@@ -109,11 +137,15 @@ def _iothreads(domain: Domain) -> Iterator[Opt]:
     if not domain.iothread_ids:
         for number in range(1, (domain.iothreads or 0) + 1):
             yield Opt("object", f"iothread,id=iothread{number}")
+    least, most = domain.default_pool_min, domain.default_pool_max
+    if least is not None or most is not None:
+        yield Opt("object", props("main-loop", [("id", "main-loop"), ("thread-pool-min", least),
+                                                ("thread-pool-max", most)]))
 
 
 def _headless(domain: Domain) -> bool:
     shown = (domain.devices or Devices()).all(Graphics)
-    return not any(one.type in ("sdl", "spice", "egl-headless", "dbus") for one in shown)
+    return all(one.type == "desktop" for one in shown)
 
 
 def _monitors() -> Iterator[Opt]:
@@ -123,44 +155,6 @@ def _monitors() -> Iterator[Opt]:
     yield Opt("mon", "chardev=charmonitor,id=monitor,mode=readline")
     yield Opt("chardev", f"socket,id=charqmp,path={QMP_SOCKET},server=on,wait=off")
     yield Opt("mon", "chardev=charqmp,id=qmp,mode=control")
-
-
-def _rtc_base(clock: Clock) -> str:
-    if clock.offset == "absolute" and clock.start is not None:
-        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(clock.start))
-    if clock.offset == "localtime":
-        return "localtime"
-    shift = int(clock.adjustment) if clock.adjustment and clock.adjustment.lstrip("+-").isdecimal() else 0
-    if clock.offset == "variable" and (shift or clock.basis == "localtime"):
-        now = time.time() + shift
-        local = time.localtime(now) if clock.basis == "localtime" else time.gmtime(now)
-        return time.strftime("%Y-%m-%dT%H:%M:%S", local)
-    if clock.offset == "timezone" and clock.timezone:
-        from datetime import datetime
-        from zoneinfo import ZoneInfo
-
-        return datetime.now(ZoneInfo(clock.timezone)).strftime("%Y-%m-%dT%H:%M:%S")
-    return "utc"
-
-
-def _clock(domain: Domain) -> Iterator[Opt]:
-    clock = domain.clock
-    timers = {timer.name: timer for timer in clock.timers} if clock else {}
-    rtc = timers.get("rtc")
-    track = {"boot": "vm", "guest": "vm", "wall": "host", "realtime": "rt"}.get((rtc.track if rtc else None) or "")
-    slew = "slew" if rtc is not None and rtc.tickpolicy == "catchup" else None
-    base = _rtc_base(clock) if clock else "utc"
-    yield Opt("rtc", props(None, [("base", base), ("clock", track), ("driftfix", slew)]))
-    yield from _pit(timers.get("pit"))
-    hpet = timers.get("hpet")
-    if hpet is not None and hpet.present is False:
-        yield Opt("no-hpet")
-
-
-def _pit(pit: Timer | None) -> Iterator[Opt]:
-    policy = pit.tickpolicy if pit is not None else None
-    if policy in ("delay", "discard"):
-        yield Opt("global", f"kvm-pit.lost_tick_policy={policy}")
 
 
 def _power(domain: Domain) -> Iterator[Opt]:
@@ -175,7 +169,8 @@ def _actions(domain: Domain) -> Iterator[Opt]:
     """What the guest's own power off, reboot and crash lead to, as far as QEMU alone can carry it."""
     reboot = "shutdown" if domain.on_reboot == "destroy" else None
     shutdown = "pause" if domain.on_poweroff == "preserve" else None
-    panic = {"preserve": "pause", "restart": "shutdown", "destroy": "shutdown"}.get(domain.on_crash or "destroy")
+    kept = ("preserve", "coredump-destroy", "coredump-restart")
+    panic = "pause" if domain.on_crash in kept else "shutdown"
     chosen = props(None, [("reboot", reboot), ("shutdown", shutdown), ("panic", panic)])
     yield Opt("action", chosen)
 

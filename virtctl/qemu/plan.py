@@ -17,7 +17,8 @@ class Plan:
 
     `chardev_paths` replaces the path of a file source (an fd set, or /dev/null), `sockets` names the socket of a
     unix source that had none, `omitted` are devices that start leaves out (startupPolicy), `fd_sets` maps the
-    number of an fd set to the inherited descriptor, `taps` the descriptors of a network device.
+    number of an fd set to the inherited descriptor, `taps` the descriptors of a network device, `hugetlbfs` the folder
+    for each size of huge pages (KiB), `ram_folder` where file-backed memory lies, `host_paths` nodes of host devices.
     """
 
     domain: Domain
@@ -30,8 +31,12 @@ class Plan:
     fd_sets: dict[int, int] = field(default_factory=dict)
     taps: dict[str, list[int]] = field(default_factory=dict)
     vhost: dict[str, list[int]] = field(default_factory=dict)
+    host_paths: dict[str, str] = field(default_factory=dict)
     vnc_displays: dict[int, int] = field(default_factory=dict)
     nvram: str | None = None
+    ram_folder: str = "/dev/shm"
+    hugetlbfs: dict[int, str] = field(default_factory=dict)
+    huge_page_default: int = 2048
     boot_order: dict[str, int] = field(default_factory=dict)
     incoming: str | None = None
     warnings: list[str] = field(default_factory=list)

@@ -6,43 +6,65 @@ What fails here fails before QEMU is started, and names the thing. Nothing here 
 from __future__ import annotations
 
 import os
-import socket
+import shutil
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from virtctl.domain.devices import Devices
 from virtctl.domain.devices.chardev_source import Chardev, ChardevSource
-from virtctl.domain.devices.disk import Disk
-from virtctl.domain.devices.graphics import Graphics
+from virtctl.domain.devices.filesystem import Filesystem
+from virtctl.domain.devices.tpm import Tpm
 from virtctl.domain.domain import Domain
 from virtctl.errors import InternalError, SystemFault, UnsupportedConfig, VirtctlError
+from virtctl.qemu import prepare_disks, prepare_host
 from virtctl.qemu.board import arch_of, nvram_path
 from virtctl.qemu.bootorder import boot_order
 from virtctl.qemu.context import Context
-from virtctl.qemu.disks import local_path
-from virtctl.qemu.logfiles import open_log
+from virtctl.qemu.effects import refuse_unknown, without_effect
+from virtctl.qemu.firmware_choice import choose_firmware
+from virtctl.qemu.logfiles import make_way, open_log
 from virtctl.qemu.plan import Plan
+from virtctl.qemu.ports import choose_ports
 from virtctl.state.atomic import make_dir, write_file
 from virtctl.state.status import folder
 
-VNC_FIRST, VNC_LAST = 5900, 65535
+Step = Callable[[Context, Plan, Devices, ExitStack], None]
+
+
+def sketch(context: Context, live: Domain) -> Plan:
+    """The Plan as far as the host need only be looked at: what `prepare` begins with, and what a dry run shows.
+
+    `live` is the copy of the document that is to run, with its aliases; firmware, sockets and paths are filled in.
+    """
+    devices = live.devices or Devices()
+    refuse_unknown(live)
+    choose_firmware(live, context.host)
+    runtime = folder(context.paths, live.uuid or "")
+    plan = Plan(live, find_emulator(context, live), runtime, qemu_version=context.host.qemu_version,
+                boot_order=boot_order(live), ram_folder=str(context.paths.lib / "qemu" / "ram"))
+    prepare_host.look(plan, devices, context.host)
+    for alias, chardev in _chardevs_of(devices):
+        if chardev.kind == "unix" and chardev.path is None:
+            plan.sockets[alias] = f"{alias}.sock"
+            chardev.sources = [ChardevSource(mode="bind", path=str(runtime / f"{alias}.sock"))]
+    plan.warnings += without_effect(live)
+    return plan
 
 
 def prepare(context: Context, domain: Domain, undo: ExitStack, *, restoring: bool = False) -> Plan:
     """The Plan of a start. `undo` is unwound by the caller when the start fails, and closes our copies of
     descriptors when it succeeded. `restoring`: the guest's memory comes from an image, so no disk may go missing.
     """
+    prepare_host.check_accelerator(domain)
+    plan = sketch(context, domain)
     devices = domain.devices or Devices()
-    check_accelerator(domain)
-    runtime = folder(context.paths, domain.uuid or "")
-    plan = Plan(domain, find_emulator(context, domain), runtime,
-                qemu_version=context.host.qemu_version, boot_order=boot_order(domain))
     make_dir(context.paths.logs)
-    for step in (_disks, _chardevs, _graphics, _nvram):
-        step(context, plan, devices, undo, restoring)
-    from virtctl.qemu.nics import prepare_nics
-
-    prepare_nics(context, plan, devices, undo)
+    _runtime(plan, undo)
+    prepare_host.check(plan, devices, context.host)
+    prepare_disks.prepare_disks(plan, devices, restoring=restoring)
+    for step in (_chardevs, _ports, _nvram, _ram, _nics, _companions):
+        step(context, plan, devices, undo)
     return plan
 
 
@@ -59,44 +81,29 @@ def find_emulator(context: Context, domain: Domain) -> str:
     return path
 
 
-def check_accelerator(domain: Domain) -> None:
-    """A kvm domain never becomes an emulated one in silence."""
-    if domain.type != "kvm":
-        return
-    try:
-        os.close(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
-        raise SystemFault("Domain of type 'kvm' needs /dev/kvm, which cannot be opened", error,
-                          hint="load the module kvm_intel or kvm_amd, join the group kvm, or use <domain type='qemu'>",
-                          ) from error
+def _runtime(plan: Plan, undo: ExitStack) -> None:
+    """QEMU's folder; what a start that failed put there is taken away, unless the start is on record."""
+    make_dir(plan.runtime)
+
+    def clear(kind: object, error: object, trace: object) -> None:
+        if kind is not None and not (plan.runtime / "status.json").exists():
+            shutil.rmtree(plan.runtime, ignore_errors=True)
+
+    undo.push(clear)
 
 
-def _disks(context: Context, plan: Plan, devices: Devices, undo: ExitStack, restoring: bool) -> None:
-    for disk in devices.all(Disk):
-        path = local_path(disk)
-        if path is None or Path(path).exists():
-            continue
-        policy = (disk.source.startup_policy if disk.source else None) or "mandatory"
-        removable = disk.device in ("cdrom", "floppy")
-        if policy == "optional" or (policy == "requisite" and restoring):
-            (plan.emptied if removable else plan.omitted).add(disk.id)
-            plan.warnings.append(f"disk '{disk.target}': '{path}' is missing; the guest starts without it "
-                                 f"(startupPolicy='{policy}')")
-            continue
-        raise SystemFault(f"Cannot access storage file '{path}'", FileNotFoundError(2, "No such file or directory"))
-
-
-def _chardevs(context: Context, plan: Plan, devices: Devices, undo: ExitStack, restoring: bool) -> None:
+def _chardevs_of(devices: Devices) -> list[tuple[str, Chardev]]:
     from virtctl.qemu.chardevs import all_chardevs
 
-    for alias, chardev in all_chardevs(devices):
+    return list(all_chardevs(devices))
+
+
+def _chardevs(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
+    for alias, chardev in _chardevs_of(devices):
         if chardev.kind == "file":
             _file_source(plan, alias, chardev, undo)
-        elif chardev.kind == "unix" and chardev.path is None:
-            plan.sockets[alias] = f"{alias}.sock"
-            chardev.sources = [ChardevSource(mode="bind", path=str(plan.runtime / f"{alias}.sock"))]
-        elif chardev.kind == "unix":
-            _make_way(chardev)
+        elif chardev.kind == "unix" and alias not in plan.sockets:
+            make_way(chardev)
         if chardev.log_file is not None:
             fd = open_log(chardev.log_file, append=chardev.log_append is not False)
             plan.chardev_paths[f"{alias}-log"] = _share(plan, fd, undo)
@@ -126,52 +133,11 @@ def _share(plan: Plan, fd: int, undo: ExitStack) -> str:
     return f"/dev/fdset/{number}"
 
 
-def _make_way(chardev: Chardev) -> None:
-    """A socket that a dead guest left behind would stop QEMU from listening."""
-    source = chardev.source
-    if source is None or source.mode != "bind" or source.path is None:
-        return
-    path = Path(source.path)
-    if path.is_socket():
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(source.path)
-            except ConnectionRefusedError:
-                path.unlink(missing_ok=True)
-            except OSError:
-                return
+def _ports(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
+    choose_ports(plan, devices)
 
 
-def _graphics(context: Context, plan: Plan, devices: Devices, undo: ExitStack, restoring: bool) -> None:
-    taken: set[int] = set()
-    for graphics in devices.all(Graphics):
-        on_socket = graphics.socket or any(one.type == "socket" for one in graphics.listens)
-        if graphics.type not in ("vnc", "spice") or on_socket:
-            continue
-        if graphics.port in (None, -1, 0) or graphics.autoport:
-            port = free_port(taken)
-            graphics.port = port
-            plan.vnc_displays[0] = port - VNC_FIRST
-        if graphics.port is not None:
-            taken.add(graphics.port)
-
-
-def free_port(taken: set[int]) -> int:
-    """The first port from 5900 up on which nobody listens."""
-    for port in range(VNC_FIRST, VNC_LAST):
-        if port in taken:
-            continue
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                continue
-            return port
-    raise InternalError("Unable to find an unused port in range 'vnc' (5900-65535)")
-
-
-def _nvram(context: Context, plan: Plan, devices: Devices, undo: ExitStack, restoring: bool) -> None:
+def _nvram(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
     boot = plan.domain.os
     store = nvram_path(plan.domain)
     if boot is None or boot.nvram is None or store is None or Path(store).exists():
@@ -186,3 +152,31 @@ def _nvram(context: Context, plan: Plan, devices: Devices, undo: ExitStack, rest
     except OSError as error:
         raise SystemFault(f"cannot make NVRAM file '{store}' from '{template}'", error) from error
     write_file(Path(store), data)
+
+
+def _ram(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
+    backing = plan.domain.memory_backing
+    cells = plan.domain.cpu.numa.cells if plan.domain.cpu and plan.domain.cpu.numa else []
+    if (backing is not None and (backing.source == "file" or backing.access)) or any(cell.access for cell in cells):
+        make_dir(Path(plan.ram_folder))
+
+
+def _nics(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
+    from virtctl.qemu.nics import prepare_nics
+
+    prepare_nics(context, plan, devices, undo)
+
+
+def _companions(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
+    tpms = [tpm for tpm in devices.all(Tpm) if tpm.backend is not None and tpm.backend.type == "emulator"]
+    shares = [shared for shared in devices.all(Filesystem) if shared.driver_type == "virtiofs"]
+    if not tpms and not shares:
+        return
+    from virtctl.qemu.companions import start_tpm, start_virtiofsd
+
+    logs = context.paths.logs
+    for tpm in tpms:
+        state = context.paths.lib / "qemu" / "swtpm" / (plan.domain.uuid or "")
+        start_tpm(tpm, state, plan.runtime, logs / f"{plan.domain.name}-swtpm.log", undo)
+    for shared in shares:
+        start_virtiofsd(shared, plan.runtime, logs / f"{plan.domain.name}-{shared.id}-virtiofsd.log", undo)

@@ -6,12 +6,17 @@ from collections.abc import Iterator
 
 from virtctl.argv import Opt, Value, props
 from virtctl.domain.cpu import Cpu
+from virtctl.domain.devices import Devices
+from virtctl.domain.devices.panic import Panic
 from virtctl.domain.domain import Domain
 from virtctl.domain.features import Features, Hyperv
 from virtctl.errors import UnsupportedConfig
 from virtctl.qemu.board import arch_of
 
 Pairs = Iterator[tuple[str, Value]]
+WIDE = ("host-passthrough", "maximum")
+_RENAMED = {"pclmuldq": "pclmulqdq"}
+_HOST_ONLY = frozenset({"cmt", "mbm_total", "mbm_local"})  # of the host's monitoring; no guest has them
 _HYPERV = ("relaxed", "vapic", "vpindex", "runtime", "synic", "stimer", "reset", "frequencies", "reenlightenment",
            "tlbflush", "ipi", "evmcs", "avic")
 
@@ -32,14 +37,28 @@ def _model(domain: Domain, cpu: Cpu) -> str:
     return "qemu32" if arch_of(domain) == "i686" else "qemu64"
 
 
+def qemu_feature(name: str) -> str:
+    """QEMU's name of a processor feature: libvirt's, with its underscores written as dashes."""
+    return _RENAMED.get(name, name.replace("_", "-"))
+
+
 def _features(cpu: Cpu) -> Pairs:
-    if cpu.mode in ("host-passthrough", "maximum") and cpu.migratable:
-        yield "migratable", cpu.migratable
+    if cpu.mode in WIDE and cpu.migratable:  # libvirt says no word for `off`, which so is QEMU's default: on
+        yield "migratable", True
+    if cpu.model is not None and cpu.model.vendor_id:
+        yield "vendor", cpu.model.vendor_id
     for feature in cpu.features:
-        yield feature.name, feature.policy not in ("disable", "forbid")
+        if feature.name not in _HOST_ONLY:
+            yield qemu_feature(feature.name), feature.policy not in ("disable", "forbid")
+    yield from _width(cpu)
+
+
+def _width(cpu: Cpu) -> Pairs:
+    """The caches and the physical addresses that the guest is told of."""
     if cpu.cache is not None:
-        yield "host-cache-info", {"passthrough": True, "disable": False}.get(cpu.cache.mode)
-        yield "l3-cache", {"emulate": True, "disable": False, "passthrough": False}.get(cpu.cache.mode)
+        if cpu.cache.mode == "passthrough" or cpu.mode in WIDE:
+            yield "host-cache-info", cpu.cache.mode == "passthrough"
+        yield "l3-cache", cpu.cache.mode == "emulate"
     if cpu.maxphysaddr is not None:
         if cpu.maxphysaddr.mode == "passthrough":
             yield "host-phys-bits", True
@@ -68,6 +87,7 @@ def _kvm(features: Features) -> Pairs:
             yield "kvm-hint-dedicated", True
         if features.kvm.poll_control:
             yield "kvm-poll-control", True
+        yield "kvm-pv-ipi", False if features.kvm.pv_ipi is False else None
     if features.apic is not None and features.apic.eoi is not None:
         yield "kvm-pv-eoi", features.apic.eoi
     if features.pvspinlock is not None:
@@ -87,12 +107,14 @@ def _timers(domain: Domain) -> Pairs:
 
 
 def cpu_option(domain: Domain) -> Opt:
-    """The one `-cpu` option; properties that only KVM has are left out for an emulated guest."""
+    """The one `-cpu` option. What only KVM has is named for an emulated guest too, as libvirt does, without effect."""
     cpu = domain.cpu or Cpu()
     pairs = list(_features(cpu))
     if domain.features is not None:
         if domain.features.hyperv is not None:
             pairs += _hyperv(domain.features.hyperv)
-        pairs += [pair for pair in _kvm(domain.features) if domain.type == "kvm" or not pair[0].startswith("kvm")]
-    pairs += [pair for pair in _timers(domain) if domain.type == "kvm" or pair[0] == "tsc-frequency"]
+        pairs += _kvm(domain.features)
+    pairs += _timers(domain)
+    if any(panic.model == "hyperv" for panic in (domain.devices or Devices()).all(Panic)):
+        pairs.append(("hv-crash", True))
     return Opt("cpu", props(_model(domain, cpu), pairs))

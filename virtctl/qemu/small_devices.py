@@ -1,13 +1,11 @@
-"""The small devices on QEMU's command line: balloon, rng, watchdog, sound, tpm, panic, shmem, vsock, crypto, memory."""
+"""The small devices on QEMU's command line: balloon, rng, watchdog, panic, shmem, vsock, crypto, memory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from virtctl.argv import Opt, Value, props
-from virtctl.domain.devices import Devices
 from virtctl.domain.devices.address import DimmAddress, IsaAddress
-from virtctl.domain.devices.audio import Audio, Stream
 from virtctl.domain.devices.crypto import Crypto
 from virtctl.domain.devices.iommu import Iommu
 from virtctl.domain.devices.memballoon import Memballoon
@@ -16,16 +14,17 @@ from virtctl.domain.devices.nvram import Nvram
 from virtctl.domain.devices.panic import Panic
 from virtctl.domain.devices.rng import Rng
 from virtctl.domain.devices.shmem import Shmem
-from virtctl.domain.devices.sound import Sound
-from virtctl.domain.devices.tpm import Tpm
 from virtctl.domain.devices.vsock import Vsock
 from virtctl.domain.devices.watchdog import Watchdog
 from virtctl.errors import UnsupportedConfig
 from virtctl.qemu.build import builds, device_opt
+from virtctl.qemu.chardevs import chardev_opt
 from virtctl.qemu.controllers import virtio_name, virtio_props
+from virtctl.qemu.memory_options import MODULE_ALIGNMENT, Backend, round_up
 from virtctl.qemu.plan import Plan
 
 Pairs = list[tuple[str, Value]]
+SHMEM_SIZE = 4 << 20  # bytes; libvirt's default
 
 
 @builds(Memballoon)
@@ -42,14 +41,15 @@ def build_rng(rng: Rng, plan: Plan) -> Iterator[Opt]:
     """Randomness: the host's source and the guest's card."""
     name = f"obj{rng.id}"
     if rng.backend == "egd":
-        raise UnsupportedConfig("rng backend 'egd' is not supported at start", hint="use model='random' or 'builtin'")
-    if rng.backend == "builtin":
+        yield chardev_opt(rng.source, rng.id, plan)
+        yield Opt("object", props("rng-egd", [("id", name), ("chardev", f"char{rng.id}")]))
+    elif rng.backend == "builtin":
         yield Opt("object", props("rng-builtin", [("id", name)]))
     else:
         yield Opt("object", props("rng-random", [("id", name), ("filename", rng.file or "/dev/urandom")]))
-    period: Value = (rng.period or 1000) if rng.bytes is not None else None
+    period: Value = (rng.period or 1000) if rng.bytes else None
     yield device_opt(virtio_name("virtio-rng", rng.model), rng, plan,
-                     [("rng", name), *virtio_props(rng), ("max-bytes", rng.bytes), ("period", period)])
+                     [("rng", name), *virtio_props(rng), ("max-bytes", rng.bytes or None), ("period", period)])
 
 
 @builds(Watchdog)
@@ -63,105 +63,36 @@ def build_watchdog(watchdog: Watchdog, plan: Plan) -> Iterator[Opt]:
     yield Opt("action", f"watchdog={action}")
 
 
-def _stream(prefix: str, stream: Stream | None, type: str) -> Pairs:
-    if stream is None:
-        return []
-    own: Value = stream.dev if type in ("alsa", "oss") else stream.name if type == "pulseaudio" else None
-    return [(f"{prefix}.mixing-engine", stream.mixing_engine), (f"{prefix}.fixed-settings", stream.fixed_settings),
-            (f"{prefix}.voices", stream.voices), (f"{prefix}.buffer-length", stream.buffer_length),
-            (f"{prefix}.frequency", stream.frequency), (f"{prefix}.channels", stream.channels),
-            (f"{prefix}.format", stream.format), (f"{prefix}.{'dev' if type != 'pulseaudio' else 'name'}", own)]
-
-
-@builds(Audio)
-def build_audio(audio: Audio, plan: Plan) -> Iterator[Opt]:
-    """A host backend for sound."""
-    driver = {"pulseaudio": "pa", "file": "wav"}.get(audio.type, audio.type)
-    yield Opt("audiodev", props(driver, [
-        ("id", f"audio{audio.number}"), ("timer-period", audio.timer_period), *_stream("in", audio.input, audio.type),
-        *_stream("out", audio.output, audio.type), ("path", audio.path if audio.type == "file" else None),
-        ("server", audio.server_name if audio.type == "pulseaudio" else None)]))
-
-
-_HDA = {"ich6": "intel-hda", "ich9": "ich9-intel-hda"}
-_CODECS = {"duplex": "hda-duplex", "micro": "hda-micro", "output": "hda-output"}
-_CARDS = {"es1370": "ES1370", "ac97": "AC97", "sb16": "sb16", "usb": "usb-audio"}
-
-
-def audio_name(plan: Plan, number: int | None) -> str | None:
-    """QEMU's id of a host audio backend; of the first where none is named."""
-    backends = (plan.domain.devices or Devices()).all(Audio)
-    if number is None and backends:
-        number = backends[0].number
-    return None if number is None else f"audio{number}"
-
-
-@builds(Sound)
-def build_sound(sound: Sound, plan: Plan) -> Iterator[Opt]:
-    """A sound card; HDA ones with their codecs."""
-    backend: Pairs = [("audiodev", audio_name(plan, sound.audio_id))]
-    if sound.model == "pcspk":
-        yield Opt("machine", f"pcspk-audiodev=audio{sound.audio_id or 1}")
-    elif sound.model in _HDA:
-        yield device_opt(_HDA[sound.model], sound, plan)
-        kinds = [codec.type for codec in sound.codecs] or ["duplex"]
-        for number, kind in enumerate(kinds):
-            yield Opt("device", props(_CODECS[kind], [("id", f"{sound.id}-codec{number}"), ("bus", f"{sound.id}.0"),
-                                                      ("cad", number), *backend]))
-    elif sound.model in _CARDS:
-        multi: Pairs = [("multi", sound.multichannel if sound.model == "usb" else None)]
-        yield device_opt(_CARDS[sound.model], sound, plan, [*multi, *backend])
-    else:
-        raise UnsupportedConfig(f"sound card model '{sound.model}' is not supported by qemu")
-
-
 @builds(Panic)
 def build_panic(panic: Panic, plan: Plan) -> Iterator[Opt]:
-    """The device to which the guest reports a crash."""
+    """The device to which the guest reports a crash; the Hyper-V one is a feature of the processor."""
     if panic.model == "hyperv":
-        return
-    if panic.model == "pvpanic":
-        yield device_opt("pvpanic-pci", panic, plan)
         return
     port = panic.address.iobase if isinstance(panic.address, IsaAddress) else None
     yield Opt("device", props("pvpanic", [("ioport", port)]))
-
-
-@builds(Tpm)
-def build_tpm(tpm: Tpm, plan: Plan) -> Iterator[Opt]:
-    """A TPM: the host's own, or the emulator that `prepare` started."""
-    if tpm.backend == "passthrough":
-        yield Opt("tpmdev", props("passthrough", [("id", f"tpm-{tpm.id}"), ("path", tpm.device or "/dev/tpm0")]))
-    else:
-        socket = plan.sockets.get(tpm.id)
-        if socket is None:
-            raise UnsupportedConfig(f"TPM backend '{tpm.backend}' is not supported at start")
-        yield Opt("chardev", props("socket", [("id", "chrtpm"), ("path", socket)]))
-        yield Opt("tpmdev", props("emulator", [("id", f"tpm-{tpm.id}"), ("chardev", "chrtpm")]))
-    yield device_opt(tpm.model or "tpm-tis", tpm, plan, [("tpmdev", f"tpm-{tpm.id}")])
 
 
 @builds(Vsock)
 def build_vsock(vsock: Vsock, plan: Plan) -> Iterator[Opt]:
     """Sockets between host and guest."""
     yield device_opt(virtio_name("vhost-vsock", vsock.model), vsock, plan, [
-        *virtio_props(vsock), ("guest-cid", vsock.cid if vsock.cid is not None else 3)])
+        *virtio_props(vsock), ("guest-cid", vsock.cid or 0)])
 
 
 @builds(Shmem)
 def build_shmem(shmem: Shmem, plan: Plan) -> Iterator[Opt]:
     """Memory shared with other guests."""
     if shmem.model == "ivshmem-doorbell":
-        path = shmem.server.path if shmem.server else None
+        # Where the users of ivshmem-server expect it when nothing is said.
+        path = (shmem.server.path if shmem.server else None) or f"/var/lib/libvirt/shmem-{shmem.name}-sock"
         yield Opt("chardev", props("socket", [("id", f"char{shmem.id}"), ("path", path)]))
         msi = shmem.msi
         yield device_opt("ivshmem-doorbell", shmem, plan, [
             ("chardev", f"char{shmem.id}"), ("vectors", msi.vectors if msi else None),
             ("ioeventfd", msi.ioeventfd if msi else None), ("master", _master(shmem))])
         return
-    megabytes = max((shmem.size or 4 << 20) >> 20, 1)
     yield Opt("object", props("memory-backend-file", [
-        ("id", f"shmmem-{shmem.id}"), ("mem-path", f"/dev/shm/{shmem.name}"), ("size", f"{megabytes}M"),
+        ("id", f"shmmem-{shmem.id}"), ("mem-path", f"/dev/shm/{shmem.name}"), ("size", shmem.size or SHMEM_SIZE),
         ("share", True)]))
     yield device_opt("ivshmem-plain", shmem, plan, [("memdev", f"shmmem-{shmem.id}"), ("master", _master(shmem))])
 
@@ -191,7 +122,7 @@ def build_iommu(iommu: Iommu, plan: Plan) -> Iterator[Opt]:
         yield device_opt("virtio-iommu", iommu, plan)
         return
     yield Opt("device", props("intel-iommu", [
-        ("intremap", iommu.intremap), ("caching-mode", iommu.caching_mode), ("eim", iommu.eim),
+        ("id", iommu.id), ("intremap", iommu.intremap), ("caching-mode", iommu.caching_mode), ("eim", iommu.eim),
         ("device-iotlb", iommu.iotlb), ("aw-bits", iommu.aw_bits)]))
 
 
@@ -200,24 +131,20 @@ def build_memory(module: MemoryDevice, plan: Plan) -> Iterator[Opt]:
     """A memory module and what stands behind it."""
     drivers = {"dimm": "pc-dimm", "nvdimm": "nvdimm", "virtio-pmem": "virtio-pmem-pci", "virtio-mem": "virtio-mem-pci"}
     if module.model not in drivers:
-        raise UnsupportedConfig(f"memory device model '{module.model}' is not supported at start")
-    name, size = f"mem{module.id}", (module.size or 0) * 1024
-    source: Pairs = [("mem-path", module.path), ("share", module.access != "private")]
-    head = "memory-backend-file" if module.path else "memory-backend-ram"
-    yield Opt("object", props(head, [("id", name), *(source if module.path else []), ("size", size),
-                                     ("align", module.alignsize * 1024 if module.alignsize else None),
-                                     ("pmem", True if module.pmem else None),
-                                     ("readonly", True if module.readonly and module.path else None)]))
-    yield device_opt(drivers[module.model], module, plan, [*_module_place(module), ("memdev", name)])
+        raise UnsupportedConfig(f"memory device model '{module.model}' is not supported by this QEMU")
+    backend = Backend(plan, f"mem{module.id}", round_up(module.size or 0, MODULE_ALIGNMENT), module=module)
+    yield backend.option()
+    ready = True if module.model == "virtio-mem" and backend.prealloc else None
+    yield device_opt(drivers[module.model], module, plan, [
+        *_module(module), ("prealloc", ready), ("memdev", backend.name)])
 
 
-def _module_place(module: MemoryDevice) -> Pairs:
-    slot: Pairs = []
+def _module(module: MemoryDevice) -> Pairs:
+    def size(value: int | None) -> Value:
+        return value * 1024 if value is not None else None
+    pairs: Pairs = [("node", module.node), ("label-size", size(module.label_size)), ("block-size", size(module.block)),
+                    ("requested-size", size(module.requested)), ("uuid", module.uuid),
+                    ("unarmed", True if module.readonly else None)]
     if isinstance(module.address, DimmAddress):
-        slot = [("slot", module.address.slot), ("addr", module.address.base)]
-    label: Pairs = [("label-size", module.label_size * 1024 if module.label_size else None)]
-    block: Pairs = [("block-size", module.block * 1024 if module.block else None),
-                    ("requested-size", module.requested * 1024 if module.requested is not None else None)]
-    return [("node", module.node), *label, *block, *slot]
-
-
+        pairs += [("slot", module.address.slot), ("addr", module.address.base)]
+    return pairs

@@ -11,12 +11,11 @@ from virtctl.domain.aliases import assign_aliases
 from virtctl.domain.domain import Domain
 from virtctl.errors import InvalidOperation, OperationTimeout, VirtctlError
 from virtctl.qemu import process
-from virtctl.qemu.bootorder import boot_order
 from virtctl.qemu.build import build_argv
 from virtctl.qemu.context import Context
 from virtctl.qemu.guest import MONITOR_LOCK, Guest
 from virtctl.qemu.plan import Plan
-from virtctl.qemu.prepare import find_emulator, prepare
+from virtctl.qemu.prepare import prepare, sketch
 from virtctl.state import liveness
 from virtctl.state import status as statuses
 from virtctl.state.status import Status
@@ -46,8 +45,7 @@ def dry_plan(context: Context, domain: Domain) -> Plan:
     """The Plan that a start would have, as far as it can be known without touching the host."""
     live = domain.clone()
     assign_aliases(live)
-    return Plan(live, find_emulator(context, live), statuses.folder(context.paths, live.uuid or ""),
-                qemu_version=context.host.qemu_version, boot_order=boot_order(live))
+    return sketch(context, live)
 
 
 def launch(context: Context, domain: Domain, how: Launch) -> Guest:
