@@ -78,11 +78,11 @@ def test_what_carries_a_qemu_machine_is_left_to_xen() -> None:
         "timer pit is left out: Xen has no such setting",
         "domain/pm is QEMU's and left out",
         "domain/devices/emulator is left out: Xen has its own device model",
+        "the channel of spice's agent is left out: xl makes it by itself",
         "disk vda: driver/@cache left out: Xen has no such setting",
         "disk vda is xvda in the guest now",
         "disk sda is hda in the guest now",
         "channel org.qemu.guest_agent.0 is a pty now: it had no path of its own",
-        "the channel of spice's agent is left out: xl makes it by itself",
         "the virtio video card became a standard one",
     ]
 

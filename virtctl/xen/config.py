@@ -8,7 +8,7 @@ has its last value, as in both programs.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from virtctl.errors import ConfigSyntaxError
@@ -35,24 +35,23 @@ _TOKEN = re.compile(r'''
   | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
 ''', re.VERBOSE | re.DOTALL)
 _WORDS: dict[str, ConfigValue] = {"True": 1, "False": 0, "None": ""}
+# The kinds of token that have no value.
+_PLAIN = {"mark": "mark", "append": "mark", "end": "end", "name": "name"}
 _CLOSING = {"[": "]", "(": ")"}
 _UNEVALUATED = "expressions are not evaluated: write the value itself"
 
 
-class _Token:
-    __slots__ = ("kind", "start", "text", "value")
-
-    def __init__(self, kind: str, text: str, start: int, value: ConfigValue = "") -> None:
-        self.kind, self.text, self.start, self.value = kind, text, start, value
+_Token: TypeAlias = tuple[str, str, int, ConfigValue]
+"""(kind, text, where it begins, value)."""
 
 
 class _Reader:
-    """Turns text into tokens, one ahead of what is being read."""
+    """Turns text into tokens; `kind`, `word`, `start` and `value` are those of the current one."""
 
     def __init__(self, text: str, dialect: Dialect) -> None:
         self.text, self.dialect = text, dialect
-        self.position = 0
-        self.token = self._next()
+        self._tokens = self._all_tokens()
+        self.kind, self.word, self.start, self.value = next(self._tokens)
 
     def fail(self, what: str, start: int, hint: str | None = None) -> ConfigSyntaxError:
         """The error, with the line and column of `start`."""
@@ -60,39 +59,42 @@ class _Reader:
         column = start - (self.text.rfind("\n", 0, start) + 1) + 1
         return ConfigSyntaxError(f"{what} at line {line}, column {column}", hint=hint)
 
-    def take(self) -> _Token:
-        """The current token; the reader goes on to the next."""
-        token, self.token = self.token, self._next()
-        return token
+    def advance(self) -> None:
+        """On to the next token; the end of the text stays the end."""
+        if self.kind != "eof":
+            self.kind, self.word, self.start, self.value = next(self._tokens)
 
     def skip_ends(self) -> None:
         """Past newlines, which mean nothing inside a list."""
-        while self.token.kind == "end" and self.token.text == "\n":
-            self.take()
+        while self.kind == "end" and self.word == "\n":
+            self.advance()
 
-    def _next(self) -> _Token:
-        while self.position < len(self.text):
-            start = self.position
-            match = _TOKEN.match(self.text, start)
-            if match is None:
-                what = "unterminated string" if self.text[start] in "'\"" else f"unexpected {self.text[start]!r}"
-                raise self.fail(what, start, None if self.text[start] in "'\"" else _UNEVALUATED)
-            self.position = match.end()
-            if match["blank"] is None:
-                return self._token(match)
-        return _Token("eof", "", self.position)
+    def is_string(self) -> bool:
+        """Whether the current token is a string."""
+        return self.kind == "value" and isinstance(self.value, str) and self.word[-1] in "'\""
 
-    def _token(self, match: re.Match[str]) -> _Token:
-        start = match.start()
-        if match["string"] is not None:
-            return _Token("value", match[0], start, self._string(match))
-        if match["number"] is not None:
-            return _Token("value", match[0], start, self._number(match["number"], start))
-        if match["real"] is not None:
-            return _Token("value", match[0], start, match["real"])
-        if match["name"] is not None:
-            return _Token("name", match[0], start)
-        return _Token("end" if match["end"] is not None else "mark", match[0], start)
+    def _all_tokens(self) -> Iterator[_Token]:
+        position = 0
+        for match in _TOKEN.finditer(self.text):
+            start = match.start()
+            if start != position:
+                break
+            position = match.end()
+            kind = match.lastgroup or ""
+            if kind in _PLAIN:
+                yield _PLAIN[kind], match[0], start, ""
+            elif kind != "blank":
+                yield "value", match[0], start, self._value(kind, match)
+        if position < len(self.text):
+            quoted = self.text[position] in "'\""
+            what = "unterminated string" if quoted else f"unexpected {self.text[position]!r}"
+            raise self.fail(what, position, None if quoted else _UNEVALUATED)
+        yield "eof", "", position, ""
+
+    def _value(self, kind: str, match: re.Match[str]) -> ConfigValue:
+        if kind == "string":
+            return self._string(match)
+        return self._number(match[0], match.start()) if kind == "number" else match[0]
 
     def _string(self, match: re.Match[str]) -> str:
         literal = match["string"]
@@ -116,42 +118,39 @@ class _Reader:
 
 
 def _value(reader: _Reader, depth: int) -> ConfigValue:
-    token = reader.token
-    if token.kind == "value":
-        reader.take()
-        value = token.value
+    if reader.kind == "value":
+        value = reader.value
+        reader.advance()
         # Python joins strings that stand side by side.
-        while isinstance(value, str) and reader.dialect == "xm" and _is_string(reader.token):
-            value += str(reader.take().value)
+        while isinstance(value, str) and reader.dialect == "xm" and reader.is_string():
+            value += str(reader.value)
+            reader.advance()
         return value
-    if token.text == "[" or (token.text == "(" and reader.dialect == "xm"):
+    if reader.word == "[" or (reader.word == "(" and reader.dialect == "xm"):
         return _list(reader, depth)
-    if token.kind == "name" and reader.dialect == "xm" and token.text in _WORDS:
-        reader.take()
-        return _WORDS[token.text]
-    raise reader.fail("expecting a value", token.start, _UNEVALUATED if token.kind == "name" else None)
-
-
-def _is_string(token: _Token) -> bool:
-    return token.kind == "value" and isinstance(token.value, str) and token.text[-1] in "'\""
+    if reader.kind == "name" and reader.dialect == "xm" and reader.word in _WORDS:
+        value = _WORDS[reader.word]
+        reader.advance()
+        return value
+    raise reader.fail("expecting a value", reader.start, _UNEVALUATED if reader.kind == "name" else None)
 
 
 def _list(reader: _Reader, depth: int) -> list[ConfigValue]:
-    opening = reader.take()
     if depth >= MAX_DEPTH:
-        raise reader.fail(f"more than {MAX_DEPTH} lists in one another", opening.start)
-    closing = _CLOSING[opening.text]
+        raise reader.fail(f"more than {MAX_DEPTH} lists in one another", reader.start)
+    closing = _CLOSING[reader.word]
+    reader.advance()
     items: list[ConfigValue] = []
     reader.skip_ends()
-    while reader.token.text != closing or reader.token.kind != "mark":
+    while reader.kind != "mark" or reader.word != closing:
         items.append(_value(reader, depth + 1))
         reader.skip_ends()
-        if reader.token.kind == "mark" and reader.token.text == ",":
-            reader.take()
+        if reader.kind == "mark" and reader.word == ",":
+            reader.advance()
             reader.skip_ends()
-        elif reader.token.kind != "mark" or reader.token.text != closing:
-            raise reader.fail(f"expecting ',' or '{closing}'", reader.token.start)
-    reader.take()
+        elif reader.kind != "mark" or reader.word != closing:
+            raise reader.fail(f"expecting ',' or '{closing}'", reader.start)
+    reader.advance()
     return items
 
 
@@ -176,20 +175,22 @@ def _add(values: dict[str, ConfigValue], name: str, value: ConfigValue) -> bool:
 
 
 def _statement(reader: _Reader, values: dict[str, ConfigValue]) -> None:
-    name = reader.take()
-    if name.kind != "name":
-        raise reader.fail("expecting a name", name.start)
-    mark = reader.take()
-    if mark.text not in ("=", "+="):
-        raise reader.fail("expecting '='", mark.start, _UNEVALUATED)
+    name, start = reader.word, reader.start
+    if reader.kind != "name":
+        raise reader.fail("expecting a name", start)
+    reader.advance()
+    mark = reader.word
+    if mark not in ("=", "+="):
+        raise reader.fail("expecting '='", reader.start, _UNEVALUATED)
+    reader.advance()
     value = _value(reader, 0)
-    if mark.text == "=":
-        values.pop(name.text, None)
-        values[name.text] = value
-    elif not _add(values, name.text, value):
-        raise reader.fail(f"'{name.text}' was of another type", name.start)
-    if reader.token.kind not in ("end", "eof"):
-        raise reader.fail("expecting the end of the line", reader.token.start, _UNEVALUATED)
+    if mark == "=":
+        values.pop(name, None)
+        values[name] = value
+    elif not _add(values, name, value):
+        raise reader.fail(f"'{name}' was of another type", start)
+    if reader.kind not in ("end", "eof"):
+        raise reader.fail("expecting the end of the line", reader.start, _UNEVALUATED)
 
 
 def read_config(text: str, dialect: Dialect) -> dict[str, ConfigValue]:
@@ -198,9 +199,9 @@ def read_config(text: str, dialect: Dialect) -> dict[str, ConfigValue]:
         raise ConfigSyntaxError(f"a file of {len(text)} characters: more than {MAX_CHARACTERS}")
     reader = _Reader(text, dialect)
     values: dict[str, ConfigValue] = {}
-    while reader.token.kind != "eof":
-        if reader.token.kind == "end":
-            reader.take()
+    while reader.kind != "eof":
+        if reader.kind == "end":
+            reader.advance()
         else:
             _statement(reader, values)
     return {name: "".join(map(str, value)) if isinstance(value, _Pieces) else value for name, value in values.items()}

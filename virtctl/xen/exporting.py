@@ -57,7 +57,7 @@ def _boot_order(devices: Node, notes: list[str]) -> list[str]:
         if boot is not None and order and order.isdecimal() and device.tag in ("disk", "interface"):
             kind = {"cdrom": "cdrom", "floppy": "fd"}.get(device.attrs.get("device", ""), "hd")
             found.append((int(order), "network" if device.tag == "interface" else kind))
-            device.children.remove(boot)
+            device.children = [child for child in device.children if child is not boot]
     if found:
         notes.append("the boot order of single devices became one of their kinds: Xen has no finer one")
     return list(dict.fromkeys(kind for _, kind in sorted(found)))
@@ -107,19 +107,13 @@ def _rewrite_clock(root: Node, notes: list[str]) -> None:
     if clock.attrs.get("adjustment") == "reset":
         del clock.attrs["adjustment"]
         notes.append("domain/clock/@adjustment is left out: a Xen guest keeps what it sets its clock to")
-    for timer in list(clock.children):
-        if timer.tag == "timer" and timer.attrs.get("name") not in _TIMERS:
-            notes.append(f"timer {timer.attrs.get('name')} is left out: Xen has no such setting")
-            clock.children.remove(timer)
+    lost = [timer for timer in clock.all("timer") if timer.attrs.get("name") not in _TIMERS]
+    notes += [f"timer {timer.attrs.get('name')} is left out: Xen has no such setting" for timer in lost]
+    clock.children = [child for child in clock.children if child.tag != "timer" or child.attrs.get("name") in _TIMERS]
 
 
 def _rewrite_devices(devices: Node, notes: list[str]) -> None:
-    if devices.find("emulator") is not None:
-        notes.append("domain/devices/emulator is left out: Xen has its own device model")
-    if any(audio.attrs.get("type") != "none" for audio in devices.all("audio")):
-        notes.append("domain/devices/audio is left out: where sound goes is not Xen's to say")
-    devices.children = [child for child in devices.children if child.tag not in ("emulator", "audio")
-                        and not (child.tag == "controller" and child.attrs.get("type") in _CARRIERS)]
+    _drop_carriers(devices, notes)
     taken = {device.get("target/@dev") for device in devices.all("disk")}
     for device in list(devices.children):
         device.children = [child for child in device.children if child.tag not in ("address", "alias")]
@@ -128,7 +122,7 @@ def _rewrite_devices(devices: Node, notes: list[str]) -> None:
         elif device.tag == "interface":
             _rewrite_interface(device)
         elif device.tag == "channel":
-            _rewrite_channel(device, devices, notes)
+            _rewrite_channel(device, notes)
         elif device.tag in ("video", "hostdev", "memballoon"):
             _rewrite_simple(device, notes)
 
@@ -159,15 +153,29 @@ def _rewrite_interface(interface: Node) -> None:
     if model is not None and model.attrs.get("type") == "virtio":
         model.attrs["type"] = "netfront"
     if target is not None and target.attrs.get("dev", "vnet").startswith(("vnet", "tap", "macvtap")):
-        interface.children.remove(target)
+        interface.children = [child for child in interface.children if child is not target]
 
 
-def _rewrite_channel(channel: Node, devices: Node, notes: list[str]) -> None:
-    target = channel.find("target")
-    if channel.attrs.get("type") == "spicevmc":
-        devices.children.remove(channel)
+def _drop_carriers(devices: Node, notes: list[str]) -> None:
+    """Takes away what every QEMU machine has and no Xen one is told of."""
+    if devices.find("emulator") is not None:
+        notes.append("domain/devices/emulator is left out: Xen has its own device model")
+    if any(audio.attrs.get("type") != "none" for audio in devices.all("audio")):
+        notes.append("domain/devices/audio is left out: where sound goes is not Xen's to say")
+    if any(map(_is_agent, devices.children)):
         notes.append("the channel of spice's agent is left out: xl makes it by itself")
-    elif target is not None and target.attrs.get("type") == "virtio":
+    devices.children = [child for child in devices.children
+                        if child.tag not in ("emulator", "audio") and not _is_agent(child)
+                        and not (child.tag == "controller" and child.attrs.get("type") in _CARRIERS)]
+
+
+def _is_agent(device: Node) -> bool:
+    return device.tag == "channel" and device.attrs.get("type") == "spicevmc"
+
+
+def _rewrite_channel(channel: Node, notes: list[str]) -> None:
+    target = channel.find("target")
+    if target is not None and target.attrs.get("type") == "virtio":
         target.attrs = {"type": "xen", "name": target.attrs.get("name", "")}
         if channel.get("source/@path") is None and channel.attrs.get("type") == "unix":
             channel.attrs["type"] = "pty"
@@ -181,7 +189,7 @@ def _rewrite_simple(device: Node, notes: list[str]) -> None:
     elif device.tag == "hostdev":
         driver = device.find("driver")
         if driver is not None and driver.attrs.get("name") == "vfio":
-            device.children.remove(driver)
+            device.children = [child for child in device.children if child is not driver]
     else:
         model = device.find("model")
         if model is not None and model.attrs.get("type") not in _CARDS:

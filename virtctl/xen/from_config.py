@@ -7,10 +7,12 @@ from collections.abc import Callable
 from virtctl.errors import UnsupportedConfig
 from virtctl.xen.chardev import parse_chardev
 from virtctl.xen.config import ConfigValue
-from virtctl.xen.guest import VNC_BASE, Graphics, Guest, Port, Timer, Video
+from virtctl.xen.guest import MOST_DEVICES, MOST_PROCESSORS, VNC_BASE, Graphics, Guest, Port, Timer, Video
 from virtctl.xen.mapping import (
     PASSTHROUGH,
     check_action,
+    check_count,
+    note_words,
     parse_cpuset,
     parse_pci,
     parse_sounds,
@@ -22,8 +24,8 @@ from virtctl.xen.vifs import parse_vif
 
 _TRUE = ("1", "true", "True", "yes", "on", "enabled")
 _FALSE = ("0", "false", "False", "no", "off", "disabled", "")
-# Names that say nothing about the machine: what the program itself does, or what is so anyway.
-_SILENT = frozenset({"vncconsole", "xen_platform_pci", "guest_os_type", "timer_mode", "vcpu_avail", "shadow_memory"})
+
+_VFB = ("type", "vnc", "sdl", "vncunused", "vncdisplay", "vnclisten", "vncpasswd", "keymap", "display", "xauthority")
 
 
 class Source:
@@ -85,6 +87,7 @@ class Source:
         if value is None:
             return []
         items = value if isinstance(value, list) else [value]
+        check_count(len(items), f"entries of {name}", MOST_DEVICES)
         if any(isinstance(item, list) for item in items):
             raise UnsupportedConfig(f"config value {name} was malformed: expected a list of strings")
         return [str(item) for item in items]
@@ -120,18 +123,19 @@ def read_common(source: Source, guest: Guest) -> None:
         guest.serials = _ports(source.texts("serial"))
         guest.sounds = parse_sounds(source.text("soundhw") or "")
         guest.video = _video(source)
-        source.raw("usb")
         guest.inputs, guest.usb = parse_usbdevice(source.texts("usbdevice"), guest.notes)
+        if source.flag("usb", False) and not guest.inputs and not guest.usb:
+            guest.notes.append("usb: a controller without a device has no place in a domain document")
 
 
 def note_left(source: Source, guest: Guest) -> None:
     """Names what the document says nothing of."""
-    guest.notes += [f"{name} has no place in a domain document" for name in source.left() if name not in _SILENT]
+    guest.notes += [f"{name} has no place in a domain document" for name in source.left()]
 
 
 def _read_processors(source: Source, guest: Guest) -> None:
     online, most = source.count("vcpus", 1), source.count("maxvcpus", 0)
-    guest.vcpus = max(most, online)
+    guest.vcpus = check_count(max(most, online), "vcpus", MOST_PROCESSORS)
     available = source.number("vcpu_avail")
     if not most and available is not None and available > 0:
         online = min(available.bit_count(), online)
@@ -208,6 +212,7 @@ def _read_graphics(source: Source, guest: Guest) -> None:
     for text in source.texts("vfb"):
         words = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
         get = _nonempty(words)
+        note_words(words, _VFB, "vfb", guest.notes)
         if words.get("type") == "sdl" or (words.get("type") is None and words.get("sdl") in _TRUE):
             guest.graphics.append(Graphics("sdl", display=get("display"), xauth=get("xauthority")))
         elif words.get("type", "vnc") == "vnc":

@@ -7,9 +7,23 @@ from virtctl.schema.node import Node
 from virtctl.xen.chardev import parse_chardev
 from virtctl.xen.disks import TAP, bus_of, kind_of, split_device, split_uname
 from virtctl.xen.document import XEND, write_document
-from virtctl.xen.guest import VNC_BASE, Disk, Graphics, Guest, Pci, Port, Timer, Video
+from virtctl.xen.guest import (
+    MOST_DEVICES,
+    MOST_PORTS,
+    MOST_PROCESSORS,
+    VNC_BASE,
+    Disk,
+    Graphics,
+    Guest,
+    Pci,
+    Port,
+    Timer,
+    Video,
+)
 from virtctl.xen.mapping import (
     check_action,
+    check_count,
+    note_words,
     number,
     parse_boot,
     parse_cpuset,
@@ -25,20 +39,25 @@ NEWEST = 4
 
 # What xend reports of a running domain, or keeps for itself: no part of the machine's description.
 _STATE = frozenset({
-    "domid", "shadow_memory", "features", "on_xend_start", "on_xend_stop", "start_time", "cpu_time",
+    "domid", "shadow_memory", "start_time", "cpu_time",
     "online_vcpus", "up_time", "state", "status", "store_mfn", "console_mfn", "shutdown_reason", "ssidref",
     "security", "target", "pool_name", "backend", "notes", "vtpm_refs"})
 _KNOWN = frozenset({
     "name", "uuid", "description", "memory", "maxmem", "vcpus", "vcpu_avail", "cpus", "bootloader",
     "bootloader_args", "on_poweroff", "on_reboot", "on_crash", "localtime", "image", "device"})
 _IMAGE_STATE = frozenset({
-    "vcpus", "vcpu_avail", "usb", "vncunused", "notes", "guest_os_type", "fda", "fdb", "cdrom", "isa", "vpt_align"})
+    "vcpus", "vcpu_avail", "usb", "vncunused", "notes", "fda", "fdb", "cdrom"})
 _IMAGE_KNOWN = frozenset({
     "kernel", "loader", "ramdisk", "args", "root", "boot", "acpi", "apic", "pae", "hap", "viridian", "hpet",
     "localtime", "rtc_timeoffset", "device_model", "usbdevice", "serial", "parallel", "soundhw", "vnc",
     "vnclisten", "vncpasswd", "vncdisplay", "keymap", "sdl", "display", "xauthority", "opengl", "stdvga", "videoram"})
 _FEATURES = ("acpi", "apic", "pae", "hap", "viridian")
-_DEVICES = ("vbd", "tap", "tap2", "vif", "pci", "vfb", "vkbd", "console", "vusb")
+_USUAL = (["features"], ["on_xend_start", "ignore"], ["on_xend_stop", "shutdown"], ["on_xend_stop", "ignore"])
+"""What xend reports of every domain that nobody told otherwise."""
+_VBD = ("uname", "dev", "mode", "backend", "bootable", "uuid", "driver", "protocol", "VDI", "image", "type", "devtype")
+_VFB = ("type", "vnc", "sdl", "vncunused", "vncdisplay", "vnclisten", "vncpasswd", "keymap", "display", "xauthority",
+        "uuid", "location", "backend", "state")
+_SILENT_DEVICES = ("vkbd", "console")
 
 
 def from_sexpr(text: str, xend_version: int = NEWEST, notes: list[str] | None = None) -> Node:
@@ -70,9 +89,10 @@ def guest_of_sexpr(text: str, xend_version: int = NEWEST) -> Guest:
 
 def _note_unknown(node: list[Sexpr], known: frozenset[str], where: str, guest: Guest) -> None:
     for item in node[1:]:
-        if isinstance(item, list) and item and isinstance(item[0], str) and item[0] not in known:
+        if isinstance(item, list) and item and item[0] not in known and item not in _USUAL:
             shown = " ".join(str(word) for word in item)
-            guest.notes.append(f"({shown}){where} has no place in a domain document")
+            if len(guest.notes) < MOST_DEVICES:
+                guest.notes.append(f"({shown}){where} has no place in a domain document")
 
 
 def _integer(node: Sexpr, path: str, default: int = 0) -> int:
@@ -94,7 +114,7 @@ def _read_general(root: list[Sexpr], guest: Guest) -> None:
     guest.domid = _integer(root, "domid") if value_of(root, "domid") is not None else None
     guest.memory = _integer(root, "maxmem", _integer(root, "memory")) * 1024
     guest.current_memory = min(_integer(root, "memory", guest.memory // 1024) * 1024, guest.memory)
-    guest.vcpus = _integer(root, "vcpus", 1)
+    guest.vcpus = check_count(_integer(root, "vcpus", 1), "vcpus", MOST_PROCESSORS)
     online = _integer(root, "vcpu_avail").bit_count()
     guest.online = online if 0 < online < guest.vcpus else None
     _read_cpus(root, guest)
@@ -115,6 +135,7 @@ def _read_cpus(root: list[Sexpr], guest: Guest) -> None:
         guest.cpuset = parse_cpuset(found[1])
         return
     # One list of processors for each virtual one, as xend reports a pinned guest.
+    check_count(len(found[1]), "lists in cpus", MOST_PROCESSORS)
     lists = [item for item in found[1] if isinstance(item, list)]
     guest.pins = [parse_cpuset(",".join(str(cpu) for cpu in item)) if item else None for item in lists]
 
@@ -158,25 +179,38 @@ def _read_clock(root: list[Sexpr], image: list[Sexpr] | None, guest: Guest) -> N
 
 
 def _read_devices(root: list[Sexpr], guest: Guest, version: int) -> None:
-    for entry in entries(root, "device"):
+    found = entries(root, "device")
+    check_count(len(found), "devices", MOST_DEVICES)
+    for entry in found:
         device = entry[1] if len(entry) > 1 else []
         if not isinstance(device, list) or not device:
             raise UnsupportedConfig("a (device) that holds no device")
-        kind = str(device[0])
-        if kind in ("vbd", *TAP):
-            _read_disk(device, guest, version)
-        elif kind == "vif":
-            words = {str(item[0]): str(item[1]) for item in device[1:] if isinstance(item, list) and len(item) > 1}
-            guest.vifs.append(vif_of(words, guest.notes))
-        elif kind == "pci":
-            guest.pci += [_pci(item) for item in entries(device, "dev")]
-        elif kind == "vfb" and not guest.graphics:
-            guest.graphics.append(_new_graphics(device))
-        elif kind not in _DEVICES:
-            guest.notes.append(f"(device ({kind})) has no place in a domain document")
+        _read_device(str(device[0]), device, guest, version)
+
+
+def _read_device(kind: str, device: list[Sexpr], guest: Guest, version: int) -> None:
+    if kind in ("vbd", *TAP):
+        _read_disk(device, guest, version)
+    elif kind == "vif":
+        words = {str(item[0]): str(item[1]) for item in device[1:] if isinstance(item, list) and len(item) > 1}
+        guest.vifs.append(vif_of(words, guest.notes))
+    elif kind == "pci":
+        found = entries(device, "dev")
+        check_count(len(found), "pci devices", MOST_DEVICES)
+        guest.pci += [_pci(item) for item in found]
+    elif kind == "vfb" and not guest.graphics:
+        note_words(_heads(device), _VFB, "vfb", guest.notes)
+        guest.graphics.append(_new_graphics(device))
+    elif kind not in _SILENT_DEVICES:
+        guest.notes.append(f"(device ({kind})) has no place in a domain document")
+
+
+def _heads(node: list[Sexpr]) -> list[str]:
+    return [str(item[0]) for item in node[1:] if isinstance(item, list) and item]
 
 
 def _read_disk(device: list[Sexpr], guest: Guest, version: int) -> None:
+    note_words(_heads(device), _VBD, "vbd", guest.notes)
     uname, dev, mode = value_of(device, "uname"), value_of(device, "dev"), value_of(device, "mode") or ""
     if not dev:
         raise UnsupportedConfig("domain information incomplete, vbd has no dev")
@@ -267,5 +301,6 @@ def _ports(image: list[Sexpr], name: str) -> list[Port]:
     if found is None:
         return []
     words: list[Sexpr] = found[1] if len(found) > 1 and isinstance(found[1], list) else found[1:]
+    check_count(len(words), f"{name} ports", MOST_PORTS)
     return [Port(index, parse_chardev(word)) for index, word in enumerate(words)
             if isinstance(word, str) and word not in ("none", "")]

@@ -44,7 +44,7 @@ def guest_of_xl(text: str) -> Guest:
     guest.event_channels = source.number("max_event_channels")
     guest.disks = [parse_xl_disk(disk, guest.hvm, guest.notes) for disk in source.texts("disk")]
     _read_spice(source, guest)
-    guest.usb_controllers = [parse_usbctrl(words) for words in source.texts("usbctrl")]
+    guest.usb_controllers = [parse_usbctrl(words, guest.notes) for words in source.texts("usbctrl")]
     guest.usb += [parse_usbdev(words, guest.notes) for words in source.texts("usbdev")]
     guest.channels = [_channel(words) for words in source.texts("channel")]
     for name in ("device_model_args", f"device_model_args_{'hvm' if guest.hvm else 'pv'}"):

@@ -8,6 +8,10 @@ from typing import NamedTuple
 HVMLOADER = "/usr/lib/xen/boot/hvmloader"
 OVMF = "/usr/lib/xen/boot/ovmf.bin"
 VNC_BASE = 5900
+MOST_DEVICES = 2048
+MOST_PORTS = 256
+MOST_PROCESSORS = 4096
+"""How many devices of one kind a configuration may list; Xen gives out fewer."""
 
 
 class Disk(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from virtctl.errors import UnsupportedConfig
 from virtctl.schema.node import Node
 from virtctl.xen.devices import add_graphics, add_port, add_source, add_vif_details
 from virtctl.xen.disks import index_of
@@ -24,10 +25,10 @@ _BRIDGING = ("vif-bridge", "/etc/xen/scripts/vif-bridge")
 def add_devices(devices: Node, guest: Guest, notes: list[str]) -> Renamed:
     """Fills in `devices`; the names that disks have lost for new ones."""
     renamed: Renamed = {}
-    taken: set[str] = set()
-    for disk in guest.disks:
-        target, bus = _place(disk, guest.hvm, taken)
-        taken.add(target)
+    names = [disk.target for disk in guest.disks]
+    if len(set(names)) < len(names):
+        raise UnsupportedConfig(f"two disks are called '{max(names, key=names.count)}'")
+    for disk, (target, bus) in zip(guest.disks, _places(guest.disks, guest.hvm), strict=True):
         if target != disk.target:
             renamed[disk.target] = target
         _add_disk(devices, disk, target, bus)
@@ -58,23 +59,38 @@ def _name(prefix: str, index: int) -> str:
     return prefix + letters
 
 
-def _free(prefix: str, wanted: int, taken: set[str]) -> str:
-    index = max(wanted, 0)
-    while _name(prefix, index) in taken:
-        index += 1
-    return _name(prefix, index)
-
-
-def _place(disk: Disk, hvm: bool, taken: set[str]) -> tuple[str, str]:
-    """(target, bus): names of Xen's own disks begin with vd now, and a CD-ROM needs a bus that has them."""
+def _wanted(disk: Disk, hvm: bool) -> tuple[str, int, str]:
+    """(prefix, index, bus): Xen's own disks begin with vd now, and a CD-ROM needs a bus that has them."""
     index = index_of(disk.target)
     if disk.device == "floppy":
-        return _free("fd", index, taken), "fdc"
+        return "fd", index, "fdc"
     if disk.device == "cdrom" and (disk.bus == "xen" or not hvm):
-        return _free("hd", 2, taken), "ide"
+        return "hd", 2, "ide"
     if disk.bus == "xen" or not hvm:
-        return _free("vd", index, taken), "virtio"
-    return disk.target, disk.bus
+        return "vd", index, "virtio"
+    return {"ide": "hd", "scsi": "sd"}.get(disk.bus, "fd"), index, disk.bus
+
+
+def _places(disks: list[Disk], hvm: bool) -> list[tuple[str, str]]:
+    """(target, bus) of each disk. Whole disks keep their letters; partitions and the rest take the next free ones."""
+    wanted = [_wanted(disk, hvm) for disk in disks]
+    taken = {(prefix, index) for disk, (prefix, index, _) in zip(disks, wanted, strict=True) if _keeps(disk, index)}
+    after: dict[str, int] = {}
+    for prefix, index in taken:
+        after[prefix] = max(after.get(prefix, 0), index + 1)
+    places = []
+    for disk, (prefix, index, bus) in zip(disks, wanted, strict=True):
+        if not _keeps(disk, index):
+            index = max(index, 0)
+            index = index if (prefix, index) not in taken else after.get(prefix, 0)
+            taken.add((prefix, index))
+            after[prefix] = max(after.get(prefix, 0), index + 1)
+        places.append((_name(prefix, index), bus))
+    return places
+
+
+def _keeps(disk: Disk, index: int) -> bool:
+    return index >= 0 and not _PARTITION.match(disk.target) and disk.device != "cdrom"
 
 
 def _note_disk(disk: Disk, target: str, guest: Guest, notes: list[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from virtctl.schema.node import Node
 
 _SILENT_ATTRIBUTES = ("xmlns",)
+_ENOUGH = 100
 
 
 class Ledger:
@@ -85,7 +86,7 @@ class Cursor:
 
     def _walk(self, node: Node, path: str, out: list[str]) -> None:
         ledger = self._ledger
-        if id(node) in ledger.whole:
+        if id(node) in ledger.whole or len(out) > _ENOUGH:
             return
         if id(node) not in ledger.nodes:
             out.append(path)

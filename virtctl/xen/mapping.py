@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable
 from uuid import uuid4
 
 from virtctl.errors import UnsupportedConfig
@@ -32,6 +33,10 @@ _FLAG_WORDS = {name: word for word, name in _FLAGS.items()}
 _POLICIES = {"1": "force", "0": "disable", "x": "optional", "k": "optional", "s": "require"}
 _POLICY_WORDS = {"force": "1", "require": "1", "disable": "0", "forbid": "0", "optional": "x"}
 VIRTUALIZATION_FLAGS = ("vmx", "svm")
+
+_LONGEST_CPUSET = 4096
+_LAST_CPU = 4095
+MOST_NODES = 64
 
 _PCI = re.compile(r"(?:([0-9a-fA-F]{1,8}):)?([0-9a-fA-F]{1,2}):([0-9a-fA-F]{1,2})\.([0-7])(?:[@=].*)?\Z")
 _HOST_USB = re.compile(r"host:(?:([0-9a-fA-F]{1,4}):([0-9a-fA-F]{1,4})|([0-9]{1,3})\.([0-9]{1,3}))\Z")
@@ -71,6 +76,18 @@ def check_action(name: str, action: str) -> str:
     return spelled
 
 
+def check_count(count: int, what: str, most: int) -> int:
+    """The count, unless it is beyond what any machine has; that also bounds the work on a hostile file."""
+    if count > most:
+        raise UnsupportedConfig(f"{count} {what}: more than {most}")
+    return count
+
+
+def note_words(words: Iterable[str], known: Container[str], what: str, notes: list[str]) -> None:
+    """Notes the words of a list of settings that nobody here knows."""
+    notes += [f"{what}: {word} has no place in a domain document" for word in words if word not in known]
+
+
 def parse_sounds(text: str) -> list[str]:
     """`sb16,es1370` or `all` as sound models."""
     if text == "all":
@@ -93,6 +110,8 @@ def format_sounds(models: list[str]) -> str:
 
 def parse_cpuset(text: str) -> str:
     """A set of processors in libvirt's shortest form. Raises UnsupportedConfig."""
+    if len(text) > _LONGEST_CPUSET or any(int(digits[:9]) > _LAST_CPU for digits in re.findall(r"[0-9]+", text)):
+        raise UnsupportedConfig(f"cpus '{text[:40]}': too long, or a number beyond {_LAST_CPU}")
     try:
         return CpuSet().format(CpuSet().parse(text))
     except ValueError:
@@ -178,9 +197,10 @@ def parse_usbdev(text: str, notes: list[str]) -> Usb:
                device=number(words.get("hostaddr", ""), "usbdev hostaddr"))
 
 
-def parse_usbctrl(text: str) -> UsbController:
+def parse_usbctrl(text: str, notes: list[str]) -> UsbController:
     """The controller of xl's `type=qusb,version=2,ports=6`."""
     words = _numbers(text, "usbctrl")
+    note_words(words, ("type", "version", "ports"), "usbctrl", notes)
     kind, version = words.get("type", "auto"), words.get("version", "2")
     if kind not in ("auto", "qusb", "pv") or version not in ("1", "2"):
         raise UnsupportedConfig(f"usbctrl '{text}': only the types auto, pv and qusb of version 1 or 2 are known")
@@ -241,6 +261,8 @@ def format_tsc_mode(timer: Timer) -> str:
 def parse_vnuma(nodes: list[list[str]], notes: list[str]) -> list[Cell]:
     """The guest's NUMA nodes of xl's `vnuma`."""
     cells = []
+    if len(nodes) > MOST_NODES:
+        raise UnsupportedConfig(f"vnuma: {len(nodes)} nodes, of which a guest can have {MOST_NODES}")
     for index, node in enumerate(nodes):
         words = dict(part.partition("=")[::2] for part in node)
         memory = number(words.get("size", ""), f"vnuma node {index} size")

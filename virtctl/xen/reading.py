@@ -7,9 +7,9 @@ import re
 from virtctl.errors import UnsupportedConfig, XmlError
 from virtctl.schema.node import Node
 from virtctl.schema.types import unit_bytes
-from virtctl.xen.guest import Cell, Guest, Timer
+from virtctl.xen.guest import MOST_PROCESSORS, Cell, Guest, Timer
 from virtctl.xen.ledger import Cursor
-from virtctl.xen.mapping import BOOT, check_action, number, parse_cpuset, parse_uuid
+from virtctl.xen.mapping import BOOT, MOST_NODES, check_action, check_count, number, parse_cpuset, parse_uuid
 from virtctl.xen.reading_devices import read_devices
 
 _KINDS = {"linux": "linux", "xen": "linux", "hvm": "hvm", "xenpvh": "xenpvh"}
@@ -92,7 +92,7 @@ def _read_vcpus(root: Cursor, guest: Guest) -> None:
     if vcpu is not None:
         if vcpu.attr("placement", "static") != "static":
             raise UnsupportedConfig("domain/vcpu/@placement: only 'static' can be expressed")
-        guest.vcpus = number((vcpu.text() or "1").strip(), "vcpu")
+        guest.vcpus = check_count(number((vcpu.text() or "1").strip(), "vcpu"), "vcpus", MOST_PROCESSORS)
         online = vcpu.attr("current")
         guest.online = number(online, "vcpu/@current") if online is not None else None
         if guest.online == guest.vcpus:
@@ -198,6 +198,8 @@ def _read_cpu(root: Cursor, guest: Guest) -> None:
     if numa is not None:
         found = [(number(cell.attr("id") or str(index), "cell/@id"), _cell(cell))
                  for index, cell in enumerate(numa.children("cell"))]
+        if len(found) > MOST_NODES:
+            raise UnsupportedConfig(f"domain/cpu/numa: {len(found)} cells, of which a guest can have {MOST_NODES}")
         guest.cells = [cell for _, cell in sorted(found, key=lambda pair: pair[0])]
 
 

@@ -21,8 +21,7 @@ _TOKEN = re.compile(r"""
     (?P<space>(?:\s+|\#[^\n]*)+)
   | (?P<open>\()
   | (?P<close>\))
-  | '(?P<single>[^'\\]*(?:\\.[^'\\]*)*)'(?=[\s()'"]|\Z)
-  | "(?P<double>[^"\\]*(?:\\.[^"\\]*)*)"(?=[\s()'"]|\Z)
+  | (?P<quoted>(?:'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*")(?=[\s()'"]|\Z))
   | (?P<bare>[^\s()'"][^\s()]*)
 """, re.VERBOSE | re.DOTALL)
 _BARE = re.compile(r"[^\s()'\"#\\\0-\x1f][^\s()'\"\\\0-\x1f]*\Z")
@@ -44,44 +43,58 @@ def read_sexpr(text: str, notes: list[str] | None = None) -> list[Sexpr]:
 
     With `notes`, a text that lacks nothing but its very last ')' is taken, as libvirt takes it, and noted.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise ConfigSyntaxError(f"an s-expression of {len(text)} characters: more than {MAX_CHARACTERS}")
+    _check_size(text)
     outer: list[Sexpr] = []
     stack: list[list[Sexpr]] = [outer]
     position = 0
-    while position < len(text):
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise _fail("unterminated string or junk after one", position)
-        kind = match.lastgroup or ""
-        if kind != "space":
-            _take(kind, match, stack)
+    for match in _TOKEN.finditer(text):
+        if match.start() != position:
+            break
+        kind = match.lastgroup
+        if len(stack) == 1:
+            _check_outside(kind, outer, position)
+        if kind == "open":
+            _open(stack, position)
+        elif kind == "close":
+            stack.pop()
+        elif kind != "space":
+            stack[-1].append(match[0] if kind == "bare" else unescape(match[0][1:-1]))
         position = match.end()
+    if position < len(text):
+        raise _fail("unterminated string or junk after one", position)
+    return _whole(outer, stack, position, notes)
+
+
+def _check_size(text: str) -> None:
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigSyntaxError(f"an s-expression of {len(text)} characters: more than {MAX_CHARACTERS}")
+
+
+def _check_outside(kind: str | None, outer: list[Sexpr], offset: int) -> None:
+    if outer and kind != "space":
+        raise _fail("expecting the end", offset)
+    if kind not in ("open", "space"):
+        raise _fail("expecting '('", offset)
+
+
+def _open(stack: list[list[Sexpr]], offset: int) -> None:
+    if len(stack) > MAX_DEPTH:
+        raise _fail(f"more than {MAX_DEPTH} lists in one another", offset)
+    inner: list[Sexpr] = []
+    stack[-1].append(inner)
+    stack.append(inner)
+
+
+def _whole(outer: list[Sexpr], stack: list[list[Sexpr]], offset: int, notes: list[str] | None) -> list[Sexpr]:
+    """The one list that was read, if it was read to its end."""
     if len(stack) == 2 and notes is not None:
-        notes.append(f"the last ')' is missing at offset {position}")
+        notes.append(f"the last ')' is missing at offset {offset}")
     elif len(stack) > 1:
-        raise _fail(f"{len(stack) - 1} ')' missing", position)
-    if not outer:
-        raise _fail("expecting '('", position)
-    found = outer[0]
-    assert isinstance(found, list)
+        raise _fail(f"{len(stack) - 1} ')' missing", offset)
+    found = outer[0] if outer else None
+    if not isinstance(found, list):
+        raise _fail("expecting '('", offset)
     return found
-
-
-def _take(kind: str, match: re.Match[str], stack: list[list[Sexpr]]) -> None:
-    """Puts one token where it belongs."""
-    if len(stack) == 1 and (kind != "open" or stack[0]):
-        raise _fail("expecting the end" if stack[0] else "expecting '('", match.start())
-    if kind == "open":
-        if len(stack) > MAX_DEPTH:
-            raise _fail(f"more than {MAX_DEPTH} lists in one another", match.start())
-        inner: list[Sexpr] = []
-        stack[-1].append(inner)
-        stack.append(inner)
-    elif kind == "close":
-        stack.pop()
-    else:
-        stack[-1].append(match[kind] if kind == "bare" else unescape(match[kind]))
 
 
 def _atom(text: str) -> str:

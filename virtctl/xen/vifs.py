@@ -11,6 +11,7 @@ from virtctl.schema.types import Mac
 from virtctl.xen.guest import Vif
 
 BRIDGE_SCRIPT = "vif-bridge"
+MOST_ADDRESSES = 64
 _PARAVIRTUAL = "netfront"
 _HERE = ("", "0", "Domain-0", "dom0")
 _RATE = re.compile(r"([0-9]{1,18})([GMK]?)([Bb])/s(?:@[0-9]+[mu]?s)?\Z")
@@ -62,13 +63,15 @@ def vif_of(words: Mapping[str, str], notes: list[str]) -> Vif:
     if model is None and words.get("type") in (_PARAVIRTUAL, "vif"):
         model = _PARAVIRTUAL
     bridge, vlans, trunk, switch = _bridge(words.get("bridge") or "", script)
-    backend = words.get("backend", "")
+    backend, ips = words.get("backend", ""), tuple(words.get("ip", "").split())
+    if len(ips) > MOST_ADDRESSES:
+        raise UnsupportedConfig(f"a vif of {len(ips)} addresses: more than {MOST_ADDRESSES}")
     for word, value in words.items():
         if word not in _WITHOUT_MEANING and word not in ("mac", "bridge", "script", "model", "vifname", "ip", "rate"):
             notes.append(f"vif: {word}={value} has no place in a domain document")
     kind = "bridge" if bridge or script == BRIDGE_SCRIPT else "ethernet"
     return Vif(mac=parse_mac(words["mac"]) if words.get("mac") else None, bridge=bridge or None, script=script,
-               model=model, ifname=words.get("vifname") or None, ips=tuple(words.get("ip", "").split()),
+               model=model, ifname=words.get("vifname") or None, ips=ips,
                rate=parse_rate(words["rate"]) if words.get("rate") else None,
                backend=None if backend in _HERE else backend, vlans=vlans, trunk=trunk, openvswitch=switch, kind=kind,
                emulated=words.get("type") == "ioemu")

@@ -8,11 +8,14 @@ from typing import NamedTuple
 from virtctl.errors import UnsupportedConfig
 from virtctl.xen.disks import bus_of
 from virtctl.xen.guest import Disk
+from virtctl.xen.mapping import check_count
 
 _POSITIONS = ("target", "format", "vdev", "access")
 _NAMED = re.compile(r"(format|vdev|access|backend|backendtype|script|devtype|target)=(.*)\Z", re.DOTALL)
 _FLAGS = ("cdrom", "removable", "discard", "no-discard", "direct-io-safe")
 _PREFIX = re.compile(r"(raw|aio|qcow2?|vhd|qed|phy|file|tap2?|tapdisk):")
+_MOST_PREFIXES = 3
+_MOST_HOSTS = 256
 _FORMATS = {"raw": "raw", "aio": "raw", "file": "raw", "qcow": "qcow", "qcow2": "qcow2", "vhd": "vhd", "xvhd": "vhd",
             "qed": "qed", "empty": "raw", "": "raw"}
 _WRITABLE = ("raw", "qcow", "qcow2", "vhd", "qed")
@@ -54,7 +57,10 @@ def _words(text: str) -> dict[str, str]:
 def _without_prefixes(found: dict[str, str]) -> dict[str, str]:
     """The prefixes of xm's days, which xl still takes on a positional target."""
     target = found.get("target", "")
-    while match := _PREFIX.match(target):
+    for _ in range(_MOST_PREFIXES):
+        match = _PREFIX.match(target)
+        if match is None:
+            break
         prefix, target = match[1], target[match.end():]
         if prefix == "phy":
             found.setdefault("backendtype", "phy")
@@ -108,7 +114,9 @@ def _parse_rbd(text: str, target: str, notes: list[str]) -> _Rbd:
     for option in options:
         word, _, value = option.partition("=")
         if word == "mon_host":
-            hosts = [_host(part) for part in re.split(r"[;,]", value.replace("\\", "")) if part.strip()]
+            parts = [part for part in re.split(r"[;,]", value.replace("\\", "")) if part.strip()]
+            check_count(len(parts), f"monitors of disk {target}", _MOST_HOSTS)
+            hosts = [_host(part) for part in parts]
         elif word == "id":
             auth = value
         elif word != "auth_supported":
