@@ -112,7 +112,7 @@ class Declared:
 
     def shown(self, mode: Mode) -> bool:
         """Whether this field is read and written in that mode."""
-        return (mode.live or not self.live) and (mode.secure or not self.secret)
+        return (mode.live or not self.live) and (mode.secure or mode.migratable or not self.secret)
 
     def read(self, obj: Element, node: Node, text: str, mode: Mode) -> None:
         """Takes the value from `text` (attribute or text) or from `node` (whole child)."""

@@ -96,6 +96,8 @@ def _lines(node: Node, indent: str, out: list[str]) -> None:
         for child in node.children:
             _lines(child, deeper, out)
         out.append(f"{indent}</{node.tag}>")
+    elif node.text == "\n":  # libvirt opens and closes some elements although nothing stands between
+        out += [head + ">", f"{indent}</{node.tag}>"]
     elif node.text is not None:
         out.append(f"{head}>{escape(node.text)}</{node.tag}>")
     else:

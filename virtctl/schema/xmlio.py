@@ -10,10 +10,10 @@ import re
 from typing import TYPE_CHECKING
 
 from virtctl.errors import InternalError, XmlSyntaxError
-from virtctl.schema.node import Node, escape
+from virtctl.schema.node import Node
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element
+    from lxml.etree import _Element, _ElementUnicodeResult
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_DEPTH = 256
@@ -130,28 +130,65 @@ def read(data: bytes | str, what: str = "(domain_definition)", verbatim: frozens
     return _convert(read_element(data, what), verbatim)
 
 
-def xpath(data: str, expression: str) -> list[str]:
-    """What an XPath 1.0 expression selects from a document of ours, each piece as text: elements as XML, attributes
-    as ` name="value"`. Raises XmlSyntaxError, and InternalError for what selects no nodes.
-    """
+def _selected(data: str, expression: str) -> list[_Element | _ElementUnicodeResult]:
     from lxml import etree
 
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True, remove_blank_text=True)
-    root = etree.fromstring(data, parser)
+    root = read_element(data)
     try:
         found = root.xpath(expression, namespaces={"qemu": QEMU_NS})
     except etree.XPathError as error:
         raise XmlSyntaxError(f"invalid XPath expression '{expression}': {error}") from error
     if not isinstance(found, list):
         raise InternalError(f"Incorrect xpath '{expression}'")
-    return [_piece(item) for item in found]
+    return [item for item in found if isinstance(item, etree._Element | etree._ElementUnicodeResult)]
 
 
-def _piece(item: object) -> str:
+def xpath(data: str, expression: str) -> list[str]:
+    """What an XPath 1.0 expression selects, each piece as virsh prints it: an attribute as ` name="value"`.
+
+    Raises XmlSyntaxError for what is no expression, InternalError for one that selects no nodes.
+    """
     from lxml import etree
 
-    if isinstance(item, etree._Element):
-        return etree.tostring(item, encoding="unicode", with_tail=False, pretty_print=True).rstrip("\n")
-    if getattr(item, "is_attribute", False):
-        return f' {getattr(item, "attrname", "")}="{escape(str(item))}"'
-    return str(item)
+    return [_element_text(item) if isinstance(item, etree._Element) else _value_text(item)
+            for item in _selected(data, expression)]
+
+
+def wrapped(data: str, expression: str) -> str:
+    """What an XPath expression selects, in one root element `<nodes>`."""
+    from copy import deepcopy
+
+    from lxml import etree
+
+    nodes = etree.Element("nodes")
+    for item in _selected(data, expression):
+        if isinstance(item, etree._Element):
+            copy = deepcopy(item)
+            copy.tail = None
+            nodes.append(copy)
+        elif item.is_attribute and item.attrname:
+            nodes.set(item.attrname, str(item))
+        elif len(nodes):
+            nodes[-1].tail = (nodes[-1].tail or "") + str(item)
+        else:
+            nodes.text = (nodes.text or "") + str(item)
+    return _element_text(nodes)
+
+
+def _element_text(element: _Element) -> str:
+    from copy import deepcopy
+
+    from lxml import etree
+
+    copy = deepcopy(element)
+    copy.tail = None
+    etree.cleanup_namespaces(copy)
+    return etree.tostring(copy, encoding="unicode", pretty_print=True).rstrip("\n")
+
+
+def _value_text(item: _ElementUnicodeResult) -> str:
+    text = str(item).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if not item.is_attribute:
+        return text
+    quoted = text.replace('"', "&quot;")
+    return f' {_name(item.attrname or "")}="{quoted}"'

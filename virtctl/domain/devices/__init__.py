@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TypeVar
 
 from virtctl.domain.devices.device import Device
+from virtctl.domain.migratable import trim
 from virtctl.schema.element import INACTIVE, Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.types import Str
@@ -104,6 +105,8 @@ class Devices(Element, tag="devices"):
         for device in self:
             device.append_to(node, device.tag, mode)
         node.children += extras
+        if mode.migratable:
+            trim(node)
 
     def to_node(self, mode: Mode = INACTIVE, tag: str | None = None) -> Node:
         """The whole list."""

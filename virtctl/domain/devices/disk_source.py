@@ -78,7 +78,7 @@ class DiskSource(Element, tag="source"):
     config = Field("config/@file", Str(), doc="configuration file of the storage library (rbd)")
     initiator = Field("initiator/iqn/@name", Str(), doc="our name for the server (iscsi)")
     ssl_verify = Field("ssl/@verify", YesNo(), doc="whether the server's certificate is checked (https, ftps)")
-    cookies = Children("cookies/cookie", Cookie, doc="cookies sent to the server (http, https)")
+    cookies = Children("cookies/cookie", Cookie, secret=True, doc="cookies sent to the server (http, https)")
     readahead = Field("readahead/@size", Int(0, 2**64 - 1), doc="bytes read ahead (http, https, ftp, ftps)",
                       refused=(XmlError, "invalid readahead size or timeout"))
     timeout = Field("timeout/@seconds", Int(0, 2**64 - 1), doc="seconds before a connection is given up",

@@ -99,7 +99,7 @@ class Graphics(Device, tag="graphics"):
                          doc="who may connect at the same time (vnc)")
     power_control = Field("@powerControl", YesNo(), doc="whether clients may shut the guest down (vnc)")
     passwd = Field("@passwd", Str(), secret=True, doc="password")
-    passwd_valid_to = Field("@passwdValidTo", Str(), secret=True, doc="end of the password's life, UTC")
+    passwd_valid_to = Field("@passwdValidTo", Str(), doc="end of the password's life, UTC")
     connected = Field("@connected", Str(), doc="clients when the password changes: keep, disconnect or fail")
     listens = Children("listen", Listen, doc="where the server listens")
     channels = Children("channel", GraphicsChannel, doc="security of single channels (spice)")
