@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtctl.cli.commands.starting import after_start, refuse_descriptors
+from virtctl.cli.commands.starting import after_start, held_for_console, refuse_descriptors
 from virtctl.cli.files import read_file
 from virtctl.cli.operands import Flag, Text, command, domain, exclusive, file
 from virtctl.cli.session import Session
@@ -39,11 +39,12 @@ def create(
     """Starts a guest that is forgotten when it ends."""
     text = read_file(file)
     refuse_descriptors(pass_fds)
-    options = StartOptions(paused=paused, autodestroy=autodestroy, reset_nvram=reset_nvram, validate=validate)
+    held = held_for_console(console, paused)
+    options = StartOptions(paused=paused or held, autodestroy=autodestroy, reset_nvram=reset_nvram, validate=validate)
     with attempting(f"Failed to create domain from {file}"):
         name = session.changing("virDomainCreateXML").create(text, options)
     session.extra(f"Domain '{name}' created from {file}\n")
-    after_start(session, name, console=console, autodestroy=autodestroy)
+    after_start(session, name, console=console, autodestroy=autodestroy, resume=held)
 
 
 @command(
@@ -116,10 +117,7 @@ def dumpxml(
 
 def selected(text: str, expression: str, wrap: bool) -> str:
     """What an XPath expression selects, a line each."""
-    from virtctl.schema.xmlio import xpath
+    from virtctl.schema.xmlio import wrapped, xpath
 
-    found = xpath(text, expression)
-    if wrap and found:
-        inside = "\n".join(found).replace("\n", "\n  ")
-        return f"<nodes>\n  {inside}\n</nodes>\n"
-    return "".join(f"{piece}\n" for piece in found)
+    pieces = [wrapped(text, expression)] if wrap else xpath(text, expression)
+    return "".join(f"{piece}\n" for piece in pieces)
