@@ -50,7 +50,7 @@ def complete_disk(disk: Disk) -> None:
         check_kind(disk)
     if disk.device == "cdrom":
         disk.readonly = True
-    disk.driver_name = disk.driver_name or "qemu"
+    disk.driver_name = "qemu" if disk.driver_name is None else disk.driver_name
     if disk.format is None and disk.type != "volume":
         disk.format = "raw"
     if disk.type == "vhostuser" and disk.snapshot is None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Self
 
 from virtctl.domain.devices.address import Address
 from virtctl.errors import InternalError, UnsupportedConfig, XmlError
-from virtctl.schema.element import Child, Element, Field, Mode
+from virtctl.schema.element import INACTIVE, Child, Element, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.types import OnOff, Positive, Str, UInt, YesNo
 
 _USER_ALIAS = re.compile(r"ua-[A-Za-z0-9_-]*\Z")
 _LOADPARM = re.compile(r"[A-Z0-9. ]*\Z")
+READ_BY = {"boot": ("disk", "interface", "hostdev", "redirdev", "filesystem"), "rom": ("interface", "hostdev")}
 COMMON = ("boot", "alias", "master", "rom", "acpi_index", "address")
 
 
@@ -87,6 +89,16 @@ class Device(Element):
     def output_order(cls, found: dict[str, Declared]) -> list[Declared]:
         """The device's own fields, then the common ones."""
         return [field for name, field in found.items() if name not in COMMON] + [found[name] for name in COMMON]
+
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Reads it; a boot order or ROM where libvirt does not look for one is not even looked at."""
+        if any(child.tag in READ_BY and node.tag not in READ_BY[child.tag] for child in node.children):
+            kept = Node(node.tag, node.attrs, node.text, node.line)
+            kept.children = [child for child in node.children
+                             if child.tag not in READ_BY or node.tag in READ_BY[child.tag]]
+            node = kept
+        return super().parse(node, mode)
 
     @property
     def id(self) -> str:

@@ -19,7 +19,7 @@ class HostPort(XmlType[int]):
 
     def parse(self, text: str) -> int:
         """The number."""
-        if not text.isdecimal() or int(text) > 0xFFFF:
+        if not text.isdecimal():
             raise ValueError("")
         return int(text)
 
@@ -49,6 +49,8 @@ class StorageHost(Element, tag="host"):
             raise XmlError(f"transport '{self.transport or '(null)'}' does not support socket attribute")
         if self.transport != "unix" and self.name is None:
             raise XmlError("missing name for host")
+        if self.port is not None and self.port > 0xFFFF:
+            raise InvalidArgument(f"port '{self.port}' out of range")
         if self.transport == "tcp":
             self.transport = None
         self.port = self.port or None

@@ -131,6 +131,11 @@ class Bandwidth(Element, tag="bandwidth"):
         """Without a limit there is nothing to say."""
         return self.inbound is not None or self.outbound is not None
 
+    def written(self, node: Node, mode: Mode) -> None:
+        """With limits of zero it is opened and closed all the same."""
+        if not node.children:
+            node.text = "\n"
+
 
 _HIGHEST_VLAN = 4095
 

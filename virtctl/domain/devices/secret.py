@@ -86,6 +86,11 @@ class Encryption(Element, tag="encryption"):
             if secret.type != "passphrase":
                 raise UnsupportedConfig(f"unknown volume encryption secret type {secret.type}")
 
+    def written(self, node: Node, mode: Mode) -> None:
+        """Without a secret it is opened and closed all the same."""
+        if not node.children:
+            node.text = "\n"
+
 
 def check_auth(auth: Auth | None, protocol: str | None) -> VirtctlError | None:
     """What is wrong with authentication towards that protocol, None when nothing is."""

@@ -82,14 +82,18 @@ def _lun_source(disk: Disk) -> None:
         raise UnsupportedConfig(f"disk device='lun' is not supported for protocol='{disk.source.protocol}'")
     if disk.type not in ("block", "network", "volume"):
         raise UnsupportedConfig("disk device='lun' is only valid for block type disk source")
-    if disk.bus not in ("scsi", "virtio"):
-        raise UnsupportedConfig(f"disk device='lun' is not supported for bus='{disk.bus}'")
     if disk.format not in ("raw", None):
         raise UnsupportedConfig("disk device 'lun' must use 'raw' format")
     if disk.source is not None and disk.source.encryption is not None:
         raise UnsupportedConfig("disk device 'lun' doesn't support encryption")
     if disk.source is not None and disk.source.slices:
         raise UnsupportedConfig("disk device 'lun' doesn't support storage slice")
+
+
+def lun_bus(disk: Disk) -> None:
+    """Only two buses pass SCSI commands through."""
+    if disk.device == "lun" and disk.bus not in ("scsi", "virtio"):
+        raise UnsupportedConfig(f"disk device='lun' is not supported for bus='{disk.bus}'")
 
 
 def medium(disk: Disk) -> None:
@@ -167,7 +171,7 @@ def virtio_only(disk: Disk) -> None:
 
 def media(disk: Disk) -> None:
     """A virtio disk cannot be opened."""
-    if disk.device == "cdrom" and disk.bus in ("virtio", "sd", "xen", "uml"):
+    if disk.device == "cdrom" and disk.bus in ("virtio", "sd"):
         raise UnsupportedConfig(f"disk type of '{disk.target}' does not support ejectable media")
 
 
@@ -296,7 +300,7 @@ def iothread_numbers(domain: Domain) -> set[int]:
 
 
 RULES: tuple[Callable[[Disk], None], ...] = (
-    has_target, lun, virtio_only, tray, names, target, medium, rotation, startup_policy, transient, geometry,
+    has_target, lun, virtio_only, tray, names, lun_bus, target, medium, rotation, startup_policy, transient, geometry,
     disk_addresses.place, disk_images.source, vhostuser_readonly, media, readonly,
     lun_passes_through, world_wide_name, identity, serial, driver,
     vhostuser, disk_images.chain, disk_images.limits,
