@@ -7,14 +7,13 @@ import re
 from virtctl.domain.devices.chardev import Channel, Console, Parallel, Serial
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.errors import InternalError, UnsupportedConfig
+from virtctl.errors import UnsupportedConfig
 
 MODEL_OF_TARGET = {
     "isa-serial": "isa-serial", "usb-serial": "usb-serial", "pci-serial": "pci-serial",
     "spapr-vio-serial": "spapr-vty", "sclp-serial": "sclpconsole", "isa-debug": "isa-debugcon",
 }
 CONSOLE_TARGETS = ("isa-serial", "spapr-vio-serial", "system-serial", "sclp-serial", None)
-ISA_SERIALS = 4
 _MADE_UP_PATH = re.compile(r"/channel/target/(domain-[^/]+/|[^/]+\.)?")
 
 
@@ -51,23 +50,13 @@ def complete_chardevs(domain: Domain, host: Host) -> None:
     for serial in domain.devices.all(Serial):
         serial.target_type = serial.target_type or "isa-serial"
         serial.target_model = serial.target_model or MODEL_OF_TARGET.get(serial.target_type)
-    number_serials(domain.devices.all(Serial))
+    number_ports(domain.devices.all(Serial))
     number_ports(domain.devices.all(Parallel))
     for channel in domain.devices.all(Channel):
         drop_made_up_path(channel)
 
 
-def number_serials(ports: list[Serial]) -> None:
-    """Those on the ISA bus come first: it has four. An unset number becomes the lowest that is free."""
-    for one in sorted(ports, key=lambda port: port.target_type not in (None, "isa-serial")):
-        if one.port is None or one.port < 0:
-            used = {other.port for other in ports}
-            one.port = next(number for number in range(len(ports) + 1) if number not in used)
-    if any(one.target_type in (None, "isa-serial") and (one.port or 0) >= ISA_SERIALS for one in ports):
-        raise InternalError(f"Maximum supported number of ISA serial ports is '{ISA_SERIALS}'")
-
-
-def number_ports(ports: list[Parallel]) -> None:
+def number_ports(ports: list[Serial] | list[Parallel]) -> None:
     """An unset number becomes one more than the highest so far."""
     for one in ports:
         if one.port is None or one.port < 0:

@@ -97,6 +97,6 @@ def one_order(domain: Domain, host: Host) -> None:
     orders = [device.boot.order for device in domain.devices or () if device.boot and device.boot.order is not None]
     for place, order in enumerate(orders):
         if order in orders[:place]:
-            raise XmlError(f"boot order '{order}' used for more than one device")
+            raise UnsupportedConfig(f"boot order '{order}' used for more than one device")
     if orders and domain.os and domain.os.boots:
         raise UnsupportedConfig("per-device boot elements cannot be used together with os/boot elements")
