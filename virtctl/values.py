@@ -207,6 +207,16 @@ class RestoreOptions(NamedTuple):
     reset_nvram: bool = False
 
 
+class XenImport(NamedTuple):
+    """`import`: a Xen configuration for this host. `format` None guesses; `to` is kvm or qemu."""
+
+    format: str | None = None
+    to: str = "kvm"
+    kernel: str | None = None
+    initrd: str | None = None
+    cmdline: str | None = None
+
+
 class ConsolePlace(NamedTuple):
     """What `console` connects to: `kind` is `pty` or `unix`."""
 

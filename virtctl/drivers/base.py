@@ -28,6 +28,7 @@ from virtctl.values import (
     StartOptions,
     UndefineOptions,
     Versions,
+    XenImport,
 )
 
 
@@ -84,6 +85,13 @@ class Driver(Protocol):
         """`domxml-to-native`: a document, or a stored domain, in another program's format (qemu-argv, xen-xl...)."""
     def from_native(self, format: str, text: str) -> str:
         """`domxml-from-native`."""
+
+    def import_xen(self, text: str, wanted: XenImport) -> tuple[str, list[str]]:
+        """A Xen configuration as a domain that starts here, and what a person should know."""
+    def problems(self, xml: str | bytes, what: str) -> list[str]:
+        """Everything that is wrong with a document, a line each."""
+    def compare(self, one: str | bytes, other: str | bytes) -> list[str]:
+        """What differs in meaning between two documents, a line each."""
 
     # Life
     def create(self, xml: str | bytes, options: StartOptions, what: str = "(domain_definition)") -> str:

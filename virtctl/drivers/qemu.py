@@ -9,19 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from virtctl.errors import NoDomain, OperationForbidden
+from virtctl.drivers.qemu_documents import DocumentVerbs
+from virtctl.drivers.qemu_jobs import JobVerbs
+from virtctl.errors import NoDomain
 from virtctl.paths import Paths
-from virtctl.qemu.context import Context, Target
+from virtctl.qemu.context import Context
 from virtctl.values import (
-    BlockCopy,
-    BlockJob,
     BlockRow,
     ConsolePlace,
     Defined,
     DomainInfo,
     DomainRow,
     DomainState,
-    DumpCoreOptions,
     DumpOptions,
     InterfaceRow,
     ListFilter,
@@ -37,25 +36,13 @@ if TYPE_CHECKING:
     from virtctl.qemu.guest import Guest
 
 
-class QemuDriver:
+class QemuDriver(DocumentVerbs, JobVerbs):
     """QEMU processes on this host, and the files that describe them."""
 
     def __init__(self, paths: Paths, *, uri: str = "qemu:///system", command: str = "", lock_timeout: float = 30.0,
                  readonly: bool = False, warn: Callable[[str], None] = lambda text: None) -> None:
+        super().__init__(Context(paths, uri=uri, command=command, lock_timeout=lock_timeout, warn=warn), readonly)
         self.uri = uri
-        self.readonly = readonly
-        self.context = Context(paths, uri=uri, command=command, lock_timeout=lock_timeout, warn=warn)
-
-    def _find(self, ref: str) -> Target:
-        return self.context.find(ref)
-
-    def _change(self, ref: str) -> Target:
-        self._may_write()
-        return self.context.find(ref)
-
-    def _may_write(self) -> None:
-        if self.readonly:
-            raise OperationForbidden("read only access prevents this operation")
 
     def _guest(self, ref: str) -> Guest:
         from virtctl.qemu.guest import Guest
@@ -182,24 +169,6 @@ class QemuDriver:
 
         definitions.set_autostart(self.context, self._change(ref), on)
 
-    def to_native(self, format: str, xml: str | bytes | None, ref: str | None = None) -> str:
-        """A document, or a stored domain, in another program's format."""
-        from virtctl.drivers import native
-
-        if xml is None:
-            from virtctl.qemu import documents
-
-            if ref is None:
-                raise NoDomain("neither a document nor a domain was named")
-            xml = documents.dumpxml(self.context, self._find(ref), DumpOptions(inactive=True, security_info=True))
-        return native.to_native(self.context, format, xml)
-
-    def from_native(self, format: str, text: str) -> str:
-        """Another program's format as a document."""
-        from virtctl.drivers import native
-
-        return native.from_native(format, text)
-
     # Life
 
     def create(self, xml: str | bytes, options: StartOptions, what: str = "(domain_definition)") -> str:
@@ -281,65 +250,6 @@ class QemuDriver:
         from virtctl.qemu import saving
 
         return saving.remove_managed(self.context, self._change(ref))
-
-    def image_xml(self, path: Path, *, security_info: bool = False) -> str:
-        """The document inside a saved image."""
-        from virtctl.qemu import imagefiles
-
-        if security_info:
-            self._may_write()
-        return imagefiles.image_xml(path, security_info=security_info)
-
-    def define_image_xml(self, path: Path, xml: str | bytes, *, running: bool | None = None) -> None:
-        """Replaces that document."""
-        from virtctl.qemu import imagefiles
-
-        self._may_write()
-        imagefiles.define_image_xml(self.context, path, xml, running=running)
-
-    def managed_image(self, ref: str) -> Path:
-        """Where the domain's managed save lies."""
-        from virtctl.qemu import imagefiles
-
-        return imagefiles.managed_path(self.context, self._find(ref))
-
-    def dump(self, ref: str, path: Path, options: DumpCoreOptions) -> None:
-        """The guest's memory as a core file."""
-        from virtctl.qemu import coredump
-
-        coredump.dump(self.context, self._change(ref), path, options)
-
-    # Block jobs
-
-    def blockcopy(self, ref: str, disk: str, copy: BlockCopy) -> None:
-        """Starts copying a disk."""
-        from virtctl.qemu.blockcopy import blockcopy
-
-        blockcopy(self.context, self._change(ref), disk, copy)
-
-    def blockjob(self, ref: str, disk: str) -> BlockJob | None:
-        """The job on a disk."""
-        from virtctl.qemu import blockjobs
-
-        return blockjobs.job(self.context, self._find(ref), disk)
-
-    def blockjob_abort(self, ref: str, disk: str, *, asynchronous: bool = False) -> None:
-        """Gives the job up."""
-        from virtctl.qemu import blockjobs
-
-        blockjobs.abort(self.context, self._change(ref), disk, asynchronous=asynchronous)
-
-    def blockjob_pivot(self, ref: str, disk: str) -> float:
-        """Switches the disk to the copy."""
-        from virtctl.qemu.pivot import pivot
-
-        return pivot(self.context, self._change(ref), disk)
-
-    def blockjob_speed(self, ref: str, disk: str, bandwidth: int) -> None:
-        """Limits the job."""
-        from virtctl.qemu import blockjobs
-
-        blockjobs.set_speed(self.context, self._change(ref), disk, bandwidth)
 
     # The monitor
 

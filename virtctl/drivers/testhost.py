@@ -14,6 +14,7 @@ from virtctl.values import (
     DomainState,
     DumpCoreOptions,
     ListFilter,
+    XenImport,
 )
 
 GUEST = """\
@@ -129,6 +130,23 @@ class NotThere:
     def from_native(self, format: str, text: str) -> str:
         """Cannot be done."""
         raise NoSupport("virConnectDomainXMLFromNative")
+
+    def import_xen(self, text: str, wanted: XenImport) -> tuple[str, list[str]]:
+        """Cannot be done."""
+        raise NoSupport("virtctl import")
+
+    def problems(self, xml: str | bytes, what: str) -> list[str]:
+        """Everything that is wrong with a document, for a host like the default one."""
+        from virtctl.domain.validate import problems
+
+        return [str(problem) for problem in problems(xml, what=what)]
+
+    def compare(self, one: str | bytes, other: str | bytes) -> list[str]:
+        """What differs in meaning between two documents, for a host like the default one."""
+        from virtctl.domain.difference import compare_texts
+        from virtctl.domain.host import Host
+
+        return [str(change) for change in compare_texts(one, other, Host())]
 
     def start_argv(self, ref: str) -> str:
         """There is no command line."""

@@ -53,6 +53,9 @@ def to_format(name: str, xml: str | bytes, xend_version: int = NEWEST, notes: li
     return to_native(name, read(xml), xend_version, notes)
 
 
+_XM_DRIVERS = ("phy:", "file:", "tap:", "tap2:", "ioemu:")  # before a disk's path; xl has words for them
+
+
 def guess_format(text: str) -> str:
     """Which form a text is of: an s-expression begins with a parenthesis, xl has words that xm never had."""
     start = next((line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")), "")
@@ -71,11 +74,13 @@ def _reads_as_xl(text: str) -> bool:
     if any(name in values for name in ("type", "usbctrl", "usbdev", "channel", "vnuma", "cmdline", "spice", "nestedhvm",
                                        "max_grant_frames", "max_event_channels", "bios", "device_model_args")):
         return True
+    disks = values.get("disk")
+    first = [disk for disk in disks if isinstance(disk, str)] if isinstance(disks, list) else []
+    if any(disk.startswith(_XM_DRIVERS) and disk.count(",") == 2 for disk in first):
+        return False
     if values.get("builder") == "hvm" and "kernel" not in values:
         # xm starts an emulated machine by naming its loader as the kernel.
         return True
-    disks = values.get("disk")
-    first = [disk for disk in disks if isinstance(disk, str)] if isinstance(disks, list) else []
     # xm always names a driver before a colon, and has three words to a disk; xl names its words, or has four.
     return any("=" in disk or disk.count(",") > 2 or (disk and not disk.startswith(",") and ":" not in disk)
                for disk in first)

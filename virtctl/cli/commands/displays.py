@@ -14,9 +14,9 @@ TYPES = ("vnc", "spice", "rdp", "dbus")
 def ttyconsole(session: Session, domain: str) -> None:
     """Prints the terminal device of the guest's console."""
     session.domain(domain)
-    path = session.driver.ttyconsole(domain)
+    path = session.driver.ttyconsole(domain) if session.driver.id_of(domain) is not None else None
     if path is None:
-        raise Failed
+        raise Failed  # virsh says nothing here
     session.show({"tty": path}, f"{path}\n")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from virtctl.cli.operands import Flag, Text, command, domain
 from virtctl.cli.session import Session
 from virtctl.errors import NoDomain, NoSupport, VirtctlError, attempting
@@ -29,14 +31,24 @@ def destroy_at_end(session: Session, name: str) -> None:
     session.at_end(destroy)
 
 
-def after_start(session: Session, name: str, *, console: bool, autodestroy: bool) -> None:
-    """What --autodestroy and --console ask for."""
+def after_start(session: Session, name: str, *, console: bool, autodestroy: bool, resume: bool) -> None:
+    """What --autodestroy and --console ask for; `resume` when the guest was held for the console."""
     if autodestroy:
         destroy_at_end(session, name)
     if console:
         from virtctl.cli.commands.console import open_console
 
-        open_console(session, name)
+        try:
+            open_console(session, name, resume=resume)
+        except VirtctlError:
+            if resume:
+                session.driver.resume(name)
+            raise
+
+
+def held_for_console(console: bool, paused: bool) -> bool:
+    """Whether the guest shall wait until its console is connected, so that nothing it prints is missed."""
+    return console and not paused and sys.stdin.isatty()
 
 
 @command(
@@ -62,8 +74,9 @@ def start(
     if session.driver.id_of(domain) is not None:
         raise VirtctlError("Domain is already active")
     refuse_descriptors(pass_fds)
-    options = StartOptions(paused, autodestroy, bypass_cache, force_boot, reset_nvram)
+    held = held_for_console(console, paused)
+    options = StartOptions(paused or held, autodestroy, bypass_cache, force_boot, reset_nvram)
     with attempting(f"Failed to start domain '{name}'"):
         session.changing("virDomainCreateWithFlags").start(domain, options)
     session.extra(f"Domain '{name}' started\n")
-    after_start(session, name, console=console, autodestroy=autodestroy)
+    after_start(session, name, console=console, autodestroy=autodestroy, resume=held)
