@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from virtctl.domain.devices.device_seclabel import DeviceSeclabel
+from virtctl.domain.devices.device_seclabel import DeviceSeclabel, check_models
 from virtctl.errors import InternalError, InvalidArgument, UnsupportedConfig, XmlError
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode
 from virtctl.schema.node import Node
@@ -79,6 +79,10 @@ class ChardevSource(Element, tag="source"):
     reconnect = Child("reconnect", Reconnect)
     copypaste = Field("clipboard/@copypaste", YesNo(), doc="whether the clipboard is shared (qemu-vdagent)")
     mouse = Field("mouse/@mode", Enum("server", "client"), doc="who draws the pointer (qemu-vdagent)")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """One label a security driver."""
+        check_models(self.seclabels)
 
 
 class Chardev(Element):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtctl.errors import XmlError
+from virtctl.errors import VirtctlError, XmlError
 from virtctl.schema.element import Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.types import Str, YesNo
@@ -34,3 +34,11 @@ class DeviceSeclabel(Element, tag="seclabel"):
             node.attrs.pop("relabel", None)
         else:
             node.attrs.pop("labelskip", None)
+
+
+def check_models(labels: list[DeviceSeclabel]) -> None:
+    """One label a security driver."""
+    models = [label.model for label in labels]
+    for place, model in enumerate(models):
+        if model is not None and model in models[:place]:
+            raise VirtctlError(f"seclabel for model {model} is already provided")

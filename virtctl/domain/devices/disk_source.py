@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtctl.domain.devices.address import PciAddress
 from virtctl.domain.devices.chardev_source import Reconnect
-from virtctl.domain.devices.device_seclabel import DeviceSeclabel
+from virtctl.domain.devices.device_seclabel import DeviceSeclabel, check_models
 from virtctl.domain.devices.disk_host import Cookie, Reservations, Slice, StorageHost
 from virtctl.domain.devices.secret import Auth, Encryption
 from virtctl.errors import UnsupportedConfig, XmlError
@@ -94,6 +94,7 @@ class DiskSource(Element, tag="source"):
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """Zero means unset; libvirt keeps the first storage slice."""
+        check_models(self.seclabels)
         self.readahead = self.readahead or None
         self.timeout = self.timeout or None
         self.slices = [one for one in self.slices if one.type == "storage"][:1]
