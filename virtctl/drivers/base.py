@@ -81,9 +81,10 @@ class Driver(Protocol):
         """Removes a definition; says, a line each, what else was removed or could not be."""
     def set_autostart(self, ref: str, on: bool) -> None:
         """Whether it starts with the host."""
-    def to_native(self, format: str, xml: str | bytes | None, ref: str | None = None) -> str:
+    def to_native(self, format: str, xml: str | bytes | None, ref: str | None = None,
+                  xend_version: int | None = None) -> str:
         """`domxml-to-native`: a document, or a stored domain, in another program's format (qemu-argv, xen-xl...)."""
-    def from_native(self, format: str, text: str) -> str:
+    def from_native(self, format: str, text: str, xend_version: int | None = None) -> str:
         """`domxml-from-native`."""
 
     def import_xen(self, text: str, wanted: XenImport) -> tuple[str, list[str]]:

@@ -10,23 +10,34 @@ from virtctl.qemu.context import Context
 XEN = ("xen-sxpr", "xen-xm", "xen-xl")
 
 
-def to_native(context: Context, format: str, xml: str | bytes) -> str:
-    """The document in `format`; what it cannot say there is an error that names it."""
+def to_native(context: Context, format: str, xml: str | bytes, xend_version: int | None = None) -> str:
+    """The document in `format`; what it cannot say there is an error that names it, what it says otherwise a warning.
+
+    `xend_version` is 1 to 4: how old the xend is that is to read an s-expression.
+    """
     if format == "qemu-argv":
         return _qemu_argv(context, xml)
     if format in XEN:
-        from virtctl.xen.convert import to_format
+        from virtctl.xen.convert import NEWEST, to_format
 
-        return to_format(format, xml)
+        notes: list[str] = []
+        text = to_format(format, xml, xend_version or NEWEST, notes)
+        for note in notes:
+            context.warn(note)
+        return text
     raise InvalidArgument(f"unsupported config type {format}")
 
 
-def from_native(format: str, text: str) -> str:
-    """A document made of `text`."""
+def from_native(context: Context, format: str, text: str, xend_version: int | None = None) -> str:
+    """A document made of `text`, with a warning for what reads otherwise than it stands."""
     if format in XEN:
-        from virtctl.xen.convert import from_format
+        from virtctl.xen.convert import NEWEST, from_format
 
-        return from_format(format, text)
+        notes: list[str] = []
+        xml = from_format(format, text, xend_version or NEWEST, notes)
+        for note in notes:
+            context.warn(note)
+        return xml
     raise InvalidArgument(f"unsupported config type {format}")
 
 

@@ -12,7 +12,8 @@ from virtctl.values import DumpCoreOptions, DumpOptions, XenImport
 class DocumentVerbs(Connected):
     """Everything that is about text first."""
 
-    def to_native(self, format: str, xml: str | bytes | None, ref: str | None = None) -> str:
+    def to_native(self, format: str, xml: str | bytes | None, ref: str | None = None,
+                  xend_version: int | None = None) -> str:
         """A document, or a stored domain, in another program's format."""
         from virtctl.drivers import native
 
@@ -20,13 +21,13 @@ class DocumentVerbs(Connected):
             if ref is None:
                 raise NoDomain("neither a document nor a domain was named")
             xml = self._stored_text(ref)
-        return native.to_native(self.context, format, xml)
+        return native.to_native(self.context, format, xml, xend_version)
 
-    def from_native(self, format: str, text: str) -> str:
+    def from_native(self, format: str, text: str, xend_version: int | None = None) -> str:
         """Another program's format as a document."""
         from virtctl.drivers import native
 
-        return native.from_native(format, text)
+        return native.from_native(self.context, format, text, xend_version)
 
     def import_xen(self, text: str, wanted: XenImport) -> tuple[str, list[str]]:
         """A Xen configuration as a domain that starts here, and what a person should know."""

@@ -123,11 +123,12 @@ class NotThere:
         """No display."""
         return []
 
-    def to_native(self, format: str, xml: str | bytes | None, ref: str | None = None) -> str:
+    def to_native(self, format: str, xml: str | bytes | None, ref: str | None = None,
+                  xend_version: int | None = None) -> str:
         """Cannot be done."""
         raise NoSupport("virConnectDomainXMLToNative")
 
-    def from_native(self, format: str, text: str) -> str:
+    def from_native(self, format: str, text: str, xend_version: int | None = None) -> str:
         """Cannot be done."""
         raise NoSupport("virConnectDomainXMLFromNative")
 
