@@ -79,10 +79,11 @@ class Author:
     def document(self, name: str) -> str:
         """A whole domain."""
         devices = []
-        for number in range(self.random.choice((2, 5, 10, 25))):
-            self.made = number
+        for made in range(self.random.choice((2, 5, 10, 25))):
+            self.made = made
             devices.append(self.random.choice((self.nic, self.disk, self.simple, self.simple, self.bridge))())
-        return FRAME.format(name=name, number=int(name.rpartition("-")[2]), machine=self.machine, devices="\n".join(devices))
+        number = int(name.rpartition("-")[2])
+        return FRAME.format(name=name, number=number, machine=self.machine, devices="\n".join(devices))
 
 
 def ours(document: str) -> str:

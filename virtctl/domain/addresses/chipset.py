@@ -30,17 +30,18 @@ def _reserve_piix3(domain: Domain, buses: Buses, board: Board) -> None:
         if cont.index != 0:
             continue
         if cont.type == "ide":
-            _pin(cont, 1, 1, "Primary IDE controller must have PCI address 0:0:1.1")
+            _pin(buses, cont, 1, 1, "Primary IDE controller must have PCI address 0:0:1.1")
         elif cont.type == "usb" and cont.model in (None, "piix3-uhci"):
-            _pin(cont, 1, 2, "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2")
+            _pin(buses, cont, 1, 2, "PIIX3 USB controller at index 0 must have PCI address 0:0:1.2")
     for function in (0, 3):
         buses.reserve(PciAddress(slot=1, function=function), Connect.PCI_DEVICE)
     _reserve_video(domain, buses, board, slot=2)
 
 
-def _pin(cont: Controller, slot: int, function: int, refusal: str) -> None:
+def _pin(buses: Buses, cont: Controller, slot: int, function: int, refusal: str) -> None:
     if not is_present(cont):
         cont.address = PciAddress(slot=slot, function=function)
+        buses.reserve(cont.address, ENDPOINT)
     elif isinstance(cont.address, PciAddress) and cont.address.place != (0, 0, slot, function):
         raise InternalError(refusal)
 
@@ -49,7 +50,7 @@ def _reserve_ich9(domain: Domain, buses: Buses, board: Board) -> None:
     """LPC, SATA and SMBus are in slot 0x1f; USB 2 and the DMI bridge have customary slots."""
     for cont in all_controllers(domain):
         if cont.type == "sata" and cont.index == 0:
-            _pin(cont, 0x1F, 2, "Primary SATA controller must have PCI address 0:0:1f.2")
+            _pin(buses, cont, 0x1F, 2, "Primary SATA controller must have PCI address 0:0:1f.2")
         elif cont.type == "usb" and cont.model == "ich9-uhci1" and is_wanted(cont):
             _prefer(cont, buses, board, (0x1D, 0x1A), multifunction=True)
         elif cont.type == "pci" and cont.model == "dmi-to-pci-bridge" and is_wanted(cont):

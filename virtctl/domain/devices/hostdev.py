@@ -63,11 +63,7 @@ class Hostdev(Device, tag="hostdev"):
             raise UnsupportedConfig(f"unknown host device source address type '{kind}'")
         if node.find("source") is None:
             raise XmlError("Missing <source> element in hostdev device")
-        for attribute in ("sgio", "rawio"):
-            if attribute in node.attrs and kind != "scsi":
-                raise XmlError(f"{attribute} is only supported for scsi host device")
-        if "model" in node.attrs and kind not in ("scsi_host", "mdev"):
-            raise XmlError(f"'model' attribute in <hostdev> is only supported when type='{kind}'")
+        _check_attributes(node, kind)
         return KINDS[mode, kind]
 
     def parsed(self, node: Node, mode: Mode) -> None:
@@ -80,6 +76,17 @@ class Hostdev(Device, tag="hostdev"):
         """The `<source>`, whatever the kind."""
         found = self.__dict__.get("source")
         return found if isinstance(found, Element) else None
+
+
+def _check_attributes(node: Node, kind: str) -> None:
+    """What only some kinds have."""
+    for attribute in ("sgio", "rawio"):
+        if attribute in node.attrs and kind != "scsi":
+            raise XmlError(f"{attribute} is only supported for scsi host device")
+    if "model" in node.attrs and kind not in ("scsi_host", "mdev"):
+        raise XmlError(f"'model' attribute in <hostdev> is only supported when type='{kind}'")
+    if kind == "mdev" and "model" not in node.attrs:
+        raise XmlError("Missing required attribute 'model' in element 'hostdev'")
 
 
 class UsbHostdev(Hostdev, tag="hostdev"):

@@ -55,22 +55,3 @@ class Input(Device, tag="input"):
             raise XmlError("Missing evdev path for input device")
         if self.bus == "usb" and self.address is not None and self.address.type != "usb":
             raise XmlError("Invalid address for a USB device")
-
-    def check(self) -> None:
-        """Which bus carries what."""
-        if self.bus == "ps2" and self.type not in ("mouse", "keyboard"):
-            raise InternalError(f"ps2 bus does not support {self.type} input device")
-        if self.bus == "xen":
-            raise InternalError("unsupported input bus xen")
-        self._check_model()
-
-    def _check_model(self) -> None:
-        if self.type == "passthrough" and self.bus != "virtio":
-            raise UnsupportedConfig("only bus 'virtio' is supported for 'passthrough' input devices")
-        if self.type == "evdev" and self.bus is not None:
-            raise UnsupportedConfig("input evdev doesn't support bus element")
-        if self.model is not None and self.bus != "virtio":
-            raise UnsupportedConfig(f"only bus 'virtio' is supported for input model '{self.model}'")
-        if self.model not in (None, "virtio") and self.type != "passthrough":
-            raise UnsupportedConfig("virtio (non-)transitional models are not supported for input "
-                                    f"type={self.type}")

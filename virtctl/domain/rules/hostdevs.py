@@ -22,15 +22,9 @@ from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlEr
 def check_hostdevs(domain: Domain, host: Host) -> None:
     """Every host device."""
     devices = domain.devices.all(Hostdev) if domain.devices else []
-    seen: set[tuple[object, ...]] = set()
     for device in devices:
         if isinstance(device, CapsHostdev):
             raise UnsupportedConfig("hostdev mode 'capabilities' is not supported in qemu")
-        key = (device.type, *getattr(device.source_element, "key", (id(device),)))
-        if key in seen:
-            raise XmlError("Hostdev already exists in the domain configuration")
-        seen.add(key)
-    for device in devices:
         _check_address(device)
         _check_kind(domain, device)
     if sum(isinstance(device, MdevHostdev) and device.ramfb is True for device in devices) > 1:

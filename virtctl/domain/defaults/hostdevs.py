@@ -1,0 +1,18 @@
+"""Host devices: the same one twice is refused while the document is read."""
+
+from __future__ import annotations
+
+from virtctl.domain.devices.hostdev import Hostdev
+from virtctl.domain.domain import Domain
+from virtctl.domain.host import Host
+from virtctl.errors import XmlError
+
+
+def reject_twins(domain: Domain, host: Host) -> None:
+    """No host device twice."""
+    seen: set[tuple[object, ...]] = set()
+    for device in domain.devices.all(Hostdev) if domain.devices else []:
+        key = (device.type, *getattr(device.source_element, "key", (id(device),)))
+        if key in seen:
+            raise XmlError("Hostdev already exists in the domain configuration")
+        seen.add(key)
