@@ -8,6 +8,7 @@ and with it what only that can do: copies with a granularity, active commits.
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from virtctl.state.names import identify
 from virtctl.state.status import PIDFILE, Status
 
 _MAX_LOG = 4 << 20
+_ID = re.compile(rb"\A(\s*<domain[^<>]* id=')\d+'")
 
 
 def find_again(context: Context, uuids: list[str]) -> list[Status]:
@@ -70,11 +72,12 @@ def adopt(context: Context, stray: Stray) -> Status:
         from virtctl.qemu.rebuilding import rebuilt_text
 
         text = rebuilt_text(guest).encode()
+    text = _ID.sub(b"\\g<1>%d'" % status.id, text, count=1)
     write_file(place / LIVE_FILE, text, sync=False)
     write_file(place / PIDFILE, b"%d\n" % pid, sync=False)  # QEMU removes it when it ends in good order
     state, reason = translate(status, found.running, found.reason)
-    statuses.save(context.paths, status._replace(state=state, reason="unknown" if state == "running" else reason,
-                                                 qemu_version=version))
+    status = status._replace(state=state, reason="unknown" if state == "running" else reason, qemu_version=version)
+    statuses.save(context.paths, status)
     context.warn(f"domain '{name}' runs as process {pid}, and its runtime folder was gone: it was made anew")
     return status
 

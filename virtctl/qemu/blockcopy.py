@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from virtctl.domain.devices.disk import Disk
-from virtctl.errors import InvalidArgument, OperationFailed, SystemFault, UnsupportedConfig
+from virtctl.domain.devices.disk_chain import FORMATS
+from virtctl.domain.domain import Domain, read_domain, write_domain
+from virtctl.errors import InvalidArgument, MonitorGone, OperationFailed, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu import images
 from virtctl.qemu.blockjobs import COPY, Job, clear_job, refuse_second, remember, remembered, settle
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.sources import Image, find_disk, image_of, put_mirror, qemu_name
+from virtctl.schema.element import Mode
 from virtctl.state.atomic import sync_folder
 from virtctl.values import BlockCopy
 
@@ -36,11 +39,12 @@ def blockcopy(context: Context, target: Target, disk: str, copy: BlockCopy) -> N
         old = image_of(found)
         before = _refuse_busy(guest, found)
         new = _target_image(found, old, copy)
+        put_mirror(found, new, job=COPY)
+        _refuse_unwritable(live, found, new)
         _make_target(guest, found, new, copy, undo)
         job = Job(COPY, found.target or "", drive_name(found), old, new, before, qemu_name(guest, new.path),
                   shallow=copy.shallow)
         remember(guest, job)
-        put_mirror(found, new, job=COPY)
         guest.write_live(live)
         undo.callback(clear_job, guest, job)
         _begin(guest, job, copy)
@@ -69,6 +73,8 @@ def _target_image(disk: Disk, old: Image, copy: BlockCopy) -> Image:
     """What the copy will be, once it is certain that it may be. Raises in libvirt's words."""
     if not copy.dest.startswith("/"):
         raise InvalidArgument("absolute path must be used as block copy target")
+    if copy.format is not None and copy.format not in FORMATS:
+        raise UnsupportedConfig(f"unknown driver format value '{copy.format}'")
     type = "block" if copy.block_device else "file"
     try:
         there = os.stat(copy.dest)  # noqa: PTH116 - the user's path as it is
@@ -86,6 +92,18 @@ def _target_image(disk: Disk, old: Image, copy: BlockCopy) -> Image:
         raise UnsupportedConfig(f"disk '{disk.target}' cannot be copied onto itself: {copy.dest}")
     format = copy.format or (_probe(copy.dest) if copy.reuse_external else old.format)
     return Image(copy.dest, format, type)
+
+
+def _refuse_unwritable(live: Domain, disk: Disk, new: Image) -> None:
+    """A name that does not come back from a document as it went in (with a line break, say) could not be followed."""
+    mode = Mode(live=True, secure=True)
+    try:
+        mirror = find_disk(read_domain(write_domain(live, mode), mode), disk.target or "").mirror
+        survives = mirror is not None and mirror.source is not None and mirror.source.image(new.type) == new.path
+    except VirtctlError:
+        survives = False
+    if not survives:
+        raise InvalidArgument(f"path {new.path!r} cannot be written in a domain document")
 
 
 def _check_file(disk: Disk, there: os.stat_result, copy: BlockCopy) -> None:
@@ -163,7 +181,7 @@ def _measure(guest: Guest, disk: Disk) -> tuple[int, tuple[str, str] | None]:
 
 
 def _ask(guest: Guest, drive: str) -> dict[str, Any] | None:
-    from virtctl.errors import MonitorGone, MonitorTimeout
+    from virtctl.errors import MonitorTimeout
     from virtctl.qemu.qmp import Qmp
 
     try:
@@ -185,6 +203,10 @@ def _begin(guest: Guest, job: Job, copy: BlockCopy) -> None:
     if copy.granularity or copy.buffer or copy.synchronous_writes:
         _begin_by_qmp(guest, job, copy)
         return
+    if copy.bandwidth:  # the human monitor can only slow down a copy that runs already
+        with suppress(MonitorGone):
+            _begin_by_qmp(guest, job, copy)
+            return
     with guest.monitor() as monitor:
         verbs.drive_mirror(monitor, job.drive, job.after, format=job.new.format, reuse=True, full=not copy.shallow,
                            speed=copy.bandwidth)

@@ -8,32 +8,25 @@ is whole and the guest is ended.
 from __future__ import annotations
 
 import os
-import socket
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from virtctl.errors import ImageError, InvalidOperation, MonitorError, OperationFailed, SystemFault, VirtctlError
+from virtctl.errors import ImageError, InvalidOperation, OperationFailed, VirtctlError
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
-from virtctl.qemu.lifecycle import end
-from virtctl.qemu.process import ended_within
+from virtctl.qemu.lifecycle import DESTROY_DEADLINE, end
+from virtctl.qemu.process import ended_within, terminate
+from virtctl.qemu.savestream import SOCKET, stream
 from virtctl.state import status as statuses
 from virtctl.state.atomic import make_dir, reap, remove_file, sync_folder, temp_beside
 from virtctl.state.journal import Journal, Operation, Record
 from virtctl.values import SaveOptions
 
 if TYPE_CHECKING:
-    from virtctl.qemu.monitor import Monitor
     from virtctl.qemu.savewriter import ImageWriter
 
-CHUNK = 1 << 20
-SOCKET = "save.sock"
-STALL = 30.0  # seconds without a byte after which a save is given up
-# The guest is paused by the stream's own last phase, as soon as the first pass is over: a pause that QEMU made itself
-# is one that it takes back itself when the reader dies.
-DOWNTIME_MS, USUAL_DOWNTIME_MS = 2000000, 300
 
 
 def save(context: Context, target: Target, path: Path, options: SaveOptions) -> None:
@@ -55,13 +48,14 @@ def save(context: Context, target: Target, path: Path, options: SaveOptions) -> 
                 with ImageWriter(path, xml, compression=options.compression,
                                  bypass_cache=options.bypass_cache) as writer:
                     _note_files(record, path, writer)
-                    _stream(guest, writer, options)
+                    stream(guest, writer, options.progress)
                     writer.finish(running=was_running if options.running is None else options.running)
                 statuses.expect_end(context.paths, target.uuid, statuses.SAVED)
             except BaseException:
                 _undo(guest, was_running, record)
                 raise
-            end(context, guest.status, statuses.SAVED)
+            terminate(guest.identity, deadline=DESTROY_DEADLINE)
+            statuses.conclude(context.paths, guest.status)
             if record.record.facts["kept"] is not None:
                 remove_file(Path(record.record.facts["kept"]), sync=False)
             record.done()
@@ -94,8 +88,18 @@ def saved_document(guest: Guest) -> str:
 
 
 def _refuse_jobs(guest: Guest) -> None:
-    if guest.status.facts.get("jobs"):
-        raise InvalidOperation("domain has active block job")
+    """A guest whose disks are being copied cannot be saved; a job that ended unnoticed is not in the way."""
+    from virtctl.qemu import verbs
+    from virtctl.qemu.blockjobs import remembered, settle
+
+    with guest.monitor() as monitor:
+        if verbs.block_jobs(monitor):
+            raise InvalidOperation("domain has active block job")
+    for job in remembered(guest).values():
+        try:
+            settle(guest, job)
+        except OperationFailed as error:
+            guest.context.warn(error.message)
 
 
 def _is_running(guest: Guest) -> bool:
@@ -263,98 +267,6 @@ def _put_older_back(record: Record) -> None:
         final.unlink() if kept is None else Path(kept).rename(final)
     elif kept is not None:
         Path(kept).unlink(missing_ok=True)
-
-
-def _listen(guest: Guest) -> socket.socket:
-    """The socket that QEMU writes to, in its working folder; reached by descriptor, for the path may be long."""
-    folder = os.open(guest.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        (guest.folder / SOCKET).unlink(missing_ok=True)
-        door.bind(f"/proc/self/fd/{folder}/{SOCKET}")
-        door.listen(1)
-        door.settimeout(STALL)
-    except OSError as error:
-        door.close()
-        raise SystemFault(f"cannot listen on '{guest.folder / SOCKET}'", error) from error
-    finally:
-        os.close(folder)
-    return door
-
-
-def _stream(guest: Guest, writer: ImageWriter, options: SaveOptions) -> None:
-    from virtctl.qemu import verbs
-
-    with _listen(guest) as door:
-        with guest.monitor() as monitor:
-            verbs.migrate_bandwidth(monitor, 0)
-            verbs.migrate_set_parameter(monitor, "downtime-limit", str(DOWNTIME_MS))
-            verbs.migrate_unix(monitor, guest.reach(SOCKET))
-        try:
-            _copy(guest, door, writer, options)
-            _check_complete(guest)
-        finally:
-            (guest.folder / SOCKET).unlink(missing_ok=True)
-
-
-def _copy(guest: Guest, door: socket.socket, writer: ImageWriter, options: SaveOptions) -> None:
-    """Everything that QEMU sends, into the image."""
-    view = memoryview(bytearray(CHUNK))
-    asked = 0.0
-    try:
-        stream, _ = door.accept()
-    except TimeoutError as error:
-        raise ImageError("QEMU did not begin to send the guest's memory") from error
-    with stream:
-        stream.settimeout(STALL)
-        while True:
-            try:
-                count = stream.recv_into(view)
-            except TimeoutError as error:
-                raise ImageError(f"QEMU sent nothing for {STALL:g} seconds") from error
-            except OSError as error:
-                raise SystemFault("cannot read the guest's memory from QEMU", error) from error
-            if count == 0:
-                return
-            writer.write(view[:count])
-            if options.progress is not None and time.monotonic() - asked > 0.1:
-                asked = time.monotonic()
-                _report(guest, options)
-
-
-def _report(guest: Guest, options: SaveOptions) -> None:
-    from virtctl.qemu import verbs
-
-    try:
-        with guest.monitor(0.2) as monitor:
-            found = verbs.migration(monitor, 0.2)
-    except (MonitorError, VirtctlError):
-        return
-    if options.progress is not None and found.total:
-        options.progress(found.total - found.remaining, found.total)
-
-
-def _check_complete(guest: Guest) -> None:
-    """`completed` is QEMU's word that it sent all; an end of file alone proves nothing."""
-    limit = time.monotonic() + STALL
-    while True:
-        with guest.monitor() as monitor:
-            found = _outcome(monitor)
-        if found is None:
-            return
-        if found or time.monotonic() > limit:
-            raise OperationFailed(f"QEMU did not send all of the guest's memory{': ' if found else ''}{found}")
-        time.sleep(0.002)
-
-
-def _outcome(monitor: Monitor) -> str | None:
-    """None: complete. "": not over yet. Else why it failed."""
-    from virtctl.qemu import verbs
-
-    found = verbs.migration(monitor)
-    if found.status == "completed":
-        return None
-    return (found.error or found.status) if found.status in ("failed", "cancelled", "") else ""
 
 
 def managed_save(context: Context, target: Target, options: SaveOptions) -> None:

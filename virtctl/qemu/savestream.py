@@ -1,0 +1,131 @@
+"""The guest's memory, from QEMU into an image: over a unix socket, which QEMU's sandbox and any file name allow."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from virtctl.errors import ImageError, MonitorError, OperationFailed, SystemFault, VirtctlError
+from virtctl.qemu.guest import Guest
+from virtctl.values import Progress
+
+if TYPE_CHECKING:
+    from virtctl.qemu.monitor import Monitor
+    from virtctl.qemu.savewriter import ImageWriter
+
+CHUNK = 1 << 20
+SOCKET = "save.sock"
+STALL = 30.0  # seconds without a byte after which a save is given up
+LOOK_EVERY = 1.0  # seconds after which QEMU is asked why it does not connect
+# The guest is paused by the stream's own last phase, as soon as the first pass is over: a pause that QEMU made itself
+# is one that it takes back itself when the reader dies.
+DOWNTIME_MS = 2000000
+
+
+@contextmanager
+def _listening(guest: Guest) -> Iterator[tuple[socket.socket, str]]:
+    """The socket that QEMU writes to, in its folder, and QEMU's name of it; by descriptor, for a path may be long."""
+    folder = os.open(guest.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        try:
+            (guest.folder / SOCKET).unlink(missing_ok=True)
+            door.bind(f"/proc/self/fd/{folder}/{SOCKET}")
+            door.listen(1)
+        except OSError as error:
+            raise SystemFault(f"cannot listen on '{guest.folder / SOCKET}'", error) from error
+        door.settimeout(LOOK_EVERY)
+        name = guest.reach(SOCKET)
+        yield door, name if name == SOCKET else f"/proc/{os.getpid()}/fd/{folder}/{SOCKET}"
+    finally:
+        door.close()
+        os.close(folder)
+        with suppress(OSError):
+            (guest.folder / SOCKET).unlink()
+
+
+def stream(guest: Guest, writer: ImageWriter, progress: Progress | None) -> None:
+    """Reads the whole memory into `writer`; back when QEMU says that it has sent all."""
+    from virtctl.qemu import verbs
+
+    with _listening(guest) as (door, name):
+        with guest.monitor() as monitor:
+            verbs.migrate_bandwidth(monitor, 0)
+            verbs.migrate_set_parameter(monitor, "downtime-limit", str(DOWNTIME_MS))
+            verbs.migrate_unix(monitor, name)
+        with _accept(guest, door) as channel:
+            _copy(guest, channel, writer, progress)
+        _check_complete(guest)
+
+
+def _accept(guest: Guest, door: socket.socket) -> socket.socket:
+    """QEMU's end; or why there will be none."""
+    limit = time.monotonic() + STALL
+    while True:
+        try:
+            return door.accept()[0]
+        except TimeoutError as error:
+            with guest.monitor() as monitor:
+                found = _outcome(monitor)
+            if found or time.monotonic() > limit:
+                why = f": {found}" if found else ""
+                raise ImageError(f"QEMU did not begin to send the guest's memory{why}") from error
+
+
+def _copy(guest: Guest, channel: socket.socket, writer: ImageWriter, progress: Progress | None) -> None:
+    """Everything that QEMU sends, into the image."""
+    view = memoryview(bytearray(CHUNK))
+    asked = 0.0
+    channel.settimeout(STALL)
+    while True:
+        try:
+            count = channel.recv_into(view)
+        except TimeoutError as error:
+            raise ImageError(f"QEMU sent nothing for {STALL:g} seconds") from error
+        except OSError as error:
+            raise SystemFault("cannot read the guest's memory from QEMU", error) from error
+        if count == 0:
+            return
+        writer.write(view[:count])
+        if progress is not None and time.monotonic() - asked > 0.1:
+            asked = time.monotonic()
+            _report(guest, progress)
+
+
+def _report(guest: Guest, progress: Progress) -> None:
+    from virtctl.qemu import verbs
+
+    try:
+        with guest.monitor(0.2) as monitor:
+            found = verbs.migration(monitor, 0.2)
+    except (MonitorError, VirtctlError):
+        return
+    if found.total:
+        progress(found.total - found.remaining, found.total)
+
+
+def _check_complete(guest: Guest) -> None:
+    """`completed` is QEMU's word that it sent all; an end of file alone proves nothing."""
+    limit = time.monotonic() + STALL
+    while True:
+        with guest.monitor() as monitor:
+            found = _outcome(monitor)
+        if found is None:
+            return
+        if found or time.monotonic() > limit:
+            raise OperationFailed(f"QEMU did not send all of the guest's memory{': ' if found else ''}{found}")
+        time.sleep(0.002)
+
+
+def _outcome(monitor: Monitor) -> str | None:
+    """None: complete. "": not over yet. Else why it failed."""
+    from virtctl.qemu import verbs
+
+    found = verbs.migration(monitor)
+    if found.status == "completed":
+        return None
+    return (found.error or found.status) if found.status in ("failed", "cancelled", "") else ""
