@@ -24,6 +24,16 @@ def trim(devices: Node) -> None:
         _trim_listens(display)
     names = {id(node) for node in gone}
     devices.children = [child for child in devices.children if id(child) not in names]
+    _sort_controllers(devices)
+
+
+def _sort_controllers(devices: Node) -> None:
+    """libvirt reads the document once more to trim it, and reading sorts controllers by type and index."""
+    found = list(devices.all("controller"))
+    kinds = list(dict.fromkeys(node.attrs.get("type") for node in found))
+    ordered = iter(sorted(found, key=lambda node: (kinds.index(node.attrs.get("type")),
+                                                   int(node.attrs.get("index", "0")), node.find("master") is not None)))
+    devices.children = [next(ordered) if child.tag == "controller" else child for child in devices.children]
 
 
 def _implied_input(node: Node) -> bool:
