@@ -17,6 +17,8 @@ What differs on purpose, and is taken out before the comparison:
 - `-watchdog-action` is `-action watchdog=`, which is the same thing in QEMU.
 - where an unnamed socket of ours or a page file of memory lies; spice ports start at 5900 here and at 5901 there.
 - `-soundhw pcspk`, which QEMU 7.2 no longer has, is `-machine pcspk-audiodev=`.
+- a shared SCSI unit gets share-rw, a snapshot of a transient disk is QEMU's; libvirt 9.0 has no crypto cards.
+- commas in fw_cfg values are doubled here; the default port of Ceph monitors is named.
 - `-full-screen` is `-display sdl,full-screen=on`; vhost descriptors are opened by QEMU itself.
 - `-m 214` is `-m size=219136k`.
 """
@@ -35,7 +37,8 @@ from typing import Any
 Flat = dict[str, str]
 Lists = dict[str, list[Flat]]
 
-BARE = frozenset({"S", "no-user-config", "nodefaults", "no-acpi", "no-hpet", "no-shutdown", "full-screen", "mem-prealloc"})
+BARE = frozenset({"S", "no-user-config", "nodefaults", "no-acpi", "no-hpet", "no-shutdown", "full-screen",
+                  "mem-prealloc"})
 HEAD = {"device": "driver", "object": "qom-type", "chardev": "backend", "netdev": "type", "machine": "type",
         "cpu": "model", "accel": "accel", "smp": "cpus", "numa": "type", "fsdev": "fsdriver", "tpmdev": "type",
         "audiodev": "driver", "vnc": "vnc", "display": "type", "m": "size", "sandbox": "enable", "mon": "chardev",
@@ -45,6 +48,7 @@ OURS_ONLY = frozenset({"pidfile", "mon", "S", "no-shutdown", "add-fd", "incoming
 MONITORS = frozenset({"charmonitor", "charqmp"})
 NET_KEYS = frozenset({"driver", "netdev", "id", "mac", "bus", "addr"})
 NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
+BACKING = {"file": "backing.file.filename", "format": "backing.driver"}
 RUNTIME = re.compile(r"/qemu/(?:channel/target/)?domain-|/run/qemu/")
 TLS_ID = re.compile(r"objlibvirt-\d+-storage_tls0|drive-.*-tls")
 SIZE_UNITS = {"": 1 << 20, "M": 1 << 20, "m": 1 << 20, "k": 1 << 10, "K": 1 << 10, "G": 1 << 30}
@@ -163,19 +167,15 @@ def _node(name: str, nodes: dict[str, Flat]) -> Flat:
     out["readonly"] = node.get("read-only", "off")
     out["direct"] = node.get("cache.direct", "off")
     out["no-flush"] = node.get("cache.no-flush", "off")
-    for key in ("discard", "detect-zeroes", "offset", "size"):
+    for key in ("discard", "detect-zeroes", "offset", "size", "cache-size"):
         if key in node:
             out[key] = node[key]
     if "backing" in node:
         backing = node["backing"]
         out |= {"backing": ""} if backing in ("None", "") else {
-            f"backing.{key}": value for key, value in _node(backing, nodes).items() if key in ("file", "format")}
+            BACKING.get(key, f"backing.{key}"): value for key, value in _node(backing, nodes).items()
+            if key.startswith(("file", "format", "backing"))}
     return out
-
-
-def _write_cache(device: Flat, drive: Flat) -> None:
-    for key in ("write-cache", "werror", "rerror"):
-        device.pop(key, None)
 
 
 def normal(words: Iterable[str]) -> tuple[dict[str, dict[str, Flat]], list[str]]:
@@ -185,22 +185,25 @@ def normal(words: Iterable[str]) -> tuple[dict[str, dict[str, Flat]], list[str]]
         options.pop(name, None)
     drives = drives_of(options)
     for device in options["device"]:
-        drive = drives.get(device.get("drive", ""), {})
-        _write_cache(device, drive)
-        if "netdev" in device:
-            for key in [key for key in device if key not in NET_KEYS]:
-                del device[key]
-        for key in ("file.tls-creds", "file.cookie-secret"):
-            if key in drive:
-                drive[key] = TLS_ID.sub("tls", drive[key]) if key == "file.tls-creds" else "cookies"
-        if device.pop("drive", None) is not None and drive.keys() & {"file", "file.driver"}:
-            device |= {f"drive.{key}": value for key, value in drive.items()}
+        _settle_device(device, drives)
     _settle_machine(options, drives)
     _settle_misc(options)
     order = [f"{device.get('driver')}:{device.get('id', '')}" for device in options["device"]]
-    for device in options["device"]:
-        device.pop("vhostfd", None)
     return {name: dict(_identified(name, entries)) for name, entries in options.items() if entries}, order
+
+
+def _settle_device(device: Flat, drives: dict[str, Flat]) -> None:
+    drive = drives.get(device.get("drive", ""), {})
+    for key in ("write-cache", "werror", "rerror", "vhostfd"):
+        device.pop(key, None)
+    if "netdev" in device:
+        for key in [key for key in device if key not in NET_KEYS]:
+            del device[key]
+    for key, word in (("file.tls-creds", "tls"), ("file.cookie-secret", "cookies")):
+        if key in drive:
+            drive[key] = word
+    if device.pop("drive", None) is not None and drive.keys() & {"file", "file.driver"}:
+        device |= {f"drive.{key}": value for key, value in drive.items()}
 
 
 def _settle_machine(options: Lists, drives: dict[str, Flat]) -> None:
@@ -237,7 +240,7 @@ def _settle_objects(options: Lists) -> None:
         if one.get("id") == "masterKey0" or "cookie" in one.get("id", ""):
             continue
         one["id"] = TLS_ID.sub(r"tls", one["id"])
-        if "/qemu/ram" in one.get("mem-path", ""):
+        if re.search("/qemu/ram|/libvirt/qemu", one.get("mem-path", "")):
             one["mem-path"] = "."
         kept.append(one)
     options["object"] = kept
@@ -245,8 +248,7 @@ def _settle_objects(options: Lists) -> None:
 
 def _settle_places(options: Lists) -> None:
     for spice in options["spice"]:
-        if spice.get("port") == "5900":
-            spice["port"] = "5901"
+        spice["port"] = spice.get("port", "").replace("5900", "5901")
     for entry in (*options["spice"], *options["vnc"]):
         for key in ("addr", "vnc"):
             if RUNTIME.search(entry.get(key, "")):
@@ -254,10 +256,13 @@ def _settle_places(options: Lists) -> None:
     options["chardev"] = [one for one in options["chardev"] if one.get("id") not in MONITORS]
     for chardev in options["chardev"]:
         for key in ("path", "logfile"):
-            if chardev.get(key, "").startswith("/dev/fdset/"):
-                chardev[key] = "fdset"
-        if chardev.get("path", "/").partition("/")[0] or RUNTIME.search(chardev["path"]):
-            chardev["path"] = "."
+            chardev[key] = _place(chardev.get(key, ""))
+
+
+def _place(path: str) -> str:
+    if path.startswith("/dev/fdset/"):
+        return "fdset"
+    return "." if path and (not path.startswith("/") or RUNTIME.search(path)) else path
 
 
 def _identified(name: str, entries: list[Flat]) -> Iterator[tuple[str, Flat]]:
@@ -298,7 +303,9 @@ def our_words(document: bytes, root: Path) -> list[str]:
     from virtctl.qemu.startup import dry_plan
 
     context = Context(Paths.under(root))
-    return build_argv(dry_plan(context, complete(document, context.host)))[1:]
+    plan = dry_plan(context, complete(document, context.host))
+    plan.hugetlbfs = plan.hugetlbfs or {2048: "/run/hp/libvirt/qemu", 1048576: "/run/hp1/libvirt/qemu"}
+    return build_argv(plan)[1:]
 
 
 def main(words: list[str]) -> None:

@@ -173,8 +173,10 @@ def build(plan: Plan) -> list[Opt]:
         if tag == "controller":
             options += controller_options(plan)
             continue
+        if tag == "panic" and plan.domain.features is not None and plan.domain.features.vmcoreinfo:
+            options.append(Opt("device", "vmcoreinfo"))
         if tag == "disk":
-            options += floppy_controller(plan)
+            options += [*controller_options(plan, ccid=True), *floppy_controller(plan)]
         for device in devices.by_tag.get(tag, []):
             options += build_device(device, plan)
     return options + closing_options(plan)

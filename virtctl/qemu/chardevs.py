@@ -138,7 +138,7 @@ def build_channel(channel: Channel, plan: Plan) -> Iterator[Opt]:
         yield Opt("netdev", props("user", [("guestfwd", f"tcp:{address}-chardev:char{channel.id}"),
                                            ("id", channel.id)]))
         return
-    name = target.name or (AGENT_PORT if channel.kind in ("spicevmc", "qemu-vdagent") else None)
+    name = target.name or (AGENT_PORT if channel.kind == "spicevmc" else None)
     yield device_opt("virtserialport", channel, plan, [("chardev", f"char{channel.id}"), ("name", name)])
 
 

@@ -119,9 +119,12 @@ _KINDS = {"pci": _pci, "usb": _usb, "scsi": _scsi, "sata": _sata, "virtio-serial
 _ORDER = list(_KINDS)
 
 
-def controller_options(plan: Plan) -> list[Opt]:
-    """All controllers: PCI ones first and by index, for each bus must exist before what is plugged into it."""
-    found = list((plan.domain.devices or Devices()).all(Controller))
+def controller_options(plan: Plan, *, ccid: bool = False) -> list[Opt]:
+    """All controllers: PCI ones first and by index, for each bus must exist before what is plugged into it.
+
+    `ccid`: those of smart cards instead, which may stand behind a USB hub.
+    """
+    found = [one for one in (plan.domain.devices or Devices()).all(Controller) if (one.type == "ccid") == ccid]
     found.sort(key=lambda one: (_ORDER.index(one.type) if one.type in _ORDER else 99, one.index or 0))
     out: list[Opt] = []
     for controller in found:

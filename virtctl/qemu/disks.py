@@ -151,15 +151,18 @@ def _scsi(disk: Disk, plan: Plan) -> Opt:
     place = _address(disk)
     name = {"cdrom": "scsi-cd", "lun": "scsi-block"}.get(disk.device, "scsi-hd")
     bus: tuple[str, Value] = ("bus", f"{controller_id(plan, 'scsi', place.controller)}.0")
-    if _scsi_model(plan, place.controller) in ("lsilogic", None):
+    if _scsi_model(plan, place.controller) in _NARROW:
         spot: Pairs = [bus, ("scsi-id", place.unit)]
     else:
         spot = [bus, ("channel", place.bus), ("scsi-id", place.target), ("lun", place.unit)]
-    extra: Pairs = [] if name == "scsi-block" else [("device_id", None if disk.serial else drive_name(disk)),
+    extra: Pairs = [] if name == "scsi-block" else [("device_id", disk.serial or drive_name(disk)),
                                                     ("vendor", disk.vendor), ("product", disk.product)]
     rate: Value = disk.rotation_rate if name == "scsi-hd" else None
     return device_opt(name, disk, plan, [*spot, *extra, *(_geometry(disk) if name == "scsi-hd" else []),
                                          *_common(disk), ("rotation_rate", rate)])
+
+
+_NARROW = ("lsilogic", "am53c974", "dc390", None)  # controllers whose disks have a number and nothing else
 
 
 def _scsi_model(plan: Plan, index: int) -> str | None:
@@ -187,7 +190,7 @@ def floppy_controller(plan: Plan) -> Iterator[Opt]:
         order = disk.boot.order if disk.boot else plan.boot_order.get(disk.id)
         letters.append((f"bootindex{'AB'[min(_address(disk).unit, 1)]}", order))
     if is_q35(plan.domain) and disks:
-        yield Opt("device", props("isa-fdc", [("id", "fdc0"), *letters]))
+        yield Opt("device", props("isa-fdc", letters))
         return
     for name, index in letters:
         if index is not None:

@@ -39,7 +39,7 @@ def image_pairs(place: Place, *, floppy: bool = False, writable: bool = False) -
             raise UnsupportedConfig(f"{place.what}: protocol '{source.protocol}' is not supported by this QEMU")
         return [("file.driver", source.protocol), *protocol(source, place)]
     if place.type == "dir":
-        return [("file", f"fat:{'floppy:' if floppy else ''}{'rw:' if writable else ''}{source.dir}")]
+        return [("file.driver", "vvfat"), ("file.dir", source.dir), ("file.floppy", floppy), ("file.rw", writable)]
     return _rare(place)
 
 

@@ -58,8 +58,7 @@ def machine_options(plan: Plan) -> list[Opt]:
 def closing_options(plan: Plan) -> list[Opt]:
     """What stands after the devices."""
     domain = plan.domain
-    options = [Opt("device", "vmcoreinfo")] if domain.features is not None and domain.features.vmcoreinfo else []
-    options += [Opt("sandbox", SANDBOX), opt("msg", None, timestamp=True)]
+    options = [Opt("sandbox", SANDBOX), opt("msg", None, timestamp=True)]
     behaviour = domain.deprecation.behavior if domain.deprecation else None
     if behaviour in _COMPAT:
         options.append(Opt("compat", _COMPAT[behaviour]))
@@ -89,12 +88,13 @@ def _machine(plan: Plan) -> Iterator[Opt]:
     pairs.append(("hmat", True if numa is not None and has_hmat(numa) else None))
     if numa is None or not numa.cells:
         pairs.append(("memory-backend", "pc.ram"))
-    pairs.append(("pcspk-audiodev", pc_speaker(plan)))
+    pairs += [("pcspk-audiodev", pc_speaker(plan)),
+              ("graphics", False if domain.os is not None and domain.os.use_serial else None)]
     yield Opt("machine", props(machine_name(domain), pairs))
     if features is None or not features.acpi:
         yield Opt("no-acpi")
     if features is not None and features.smm and features.tseg:
-        yield Opt("global", f"mch.extended-tseg-mbytes={features.tseg // 1024}")
+        yield Opt("global", f"mch.extended-tseg-mbytes={features.tseg >> 20}")
 
 
 def _extras(domain: Domain) -> Iterator[Opt]:
@@ -194,7 +194,5 @@ def _direct(os: Os) -> Iterator[Opt]:
             yield Opt(name, getattr(os, name))
     if os.cmdline:
         yield Opt("append", os.cmdline)
-    if os.use_serial:
-        yield Opt("device", "sga")
     for table in os.acpi_tables:
         yield Opt("acpitable", props(None, [("sig", (table.type or "slic").upper()), ("file", table.path)]))

@@ -101,6 +101,9 @@ def netdev_opt(interface: Interface, plan: Plan) -> Opt:
         return Opt("netdev", props("tap", [*name, *where, ("sndbuf", interface.sndbuf)]))
     if interface.type in ("server", "client", "mcast", "udp"):
         return Opt("netdev", props("socket", [*name, *_socket(interface)]))
+    if interface.type == "vhostuser":
+        return Opt("netdev", props("vhost-user", [("chardev", f"char{interface.id}"), ("queues", interface.queues),
+                                                  *name]))
     if interface.type == "vdpa" and interface.source is not None:
         return Opt("netdev", props("vhost-vdpa", [*name, ("vhostdev", interface.source.dev)]))
     raise UnsupportedConfig(f"interface type '{interface.type}' is not supported at start")
@@ -122,9 +125,22 @@ def _virtio(interface: Interface) -> Pairs:
             *virtio_props(interface)]
 
 
+def _vhost_user(interface: Interface) -> Opt:
+    """The socket of the switch that serves the card."""
+    source = interface.source
+    if source is None:
+        raise InternalError(f"interface '{interface.id}' has no source")
+    again = source.reconnect.timeout if source.reconnect and source.reconnect.enabled else None
+    server = source.mode == "server"
+    return Opt("chardev", props("socket", [("id", f"char{interface.id}"), ("path", source.path),
+                                           ("server", True if server else None), ("reconnect", again)]))
+
+
 @builds(Interface)
 def build_interface(interface: Interface, plan: Plan) -> Iterator[Opt]:
     """The host's end and the guest's card."""
+    if interface.type == "vhostuser":
+        yield _vhost_user(interface)
     yield netdev_opt(interface, plan)
     model = interface.model or "rtl8139"
     driver = virtio_name("virtio-net", model) if interface.virtio else model

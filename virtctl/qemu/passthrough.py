@@ -23,8 +23,6 @@ from virtctl.qemu.chardevs import chardev_opt
 from virtctl.qemu.controllers import virtio_name, virtio_props
 from virtctl.qemu.plan import Plan
 
-VIRTIOFS_QUEUE = 1024
-
 
 @builds(Filesystem)
 def build_filesystem(shared: Filesystem, plan: Plan) -> Iterator[Opt]:
@@ -54,7 +52,7 @@ def _virtiofs(shared: Filesystem, plan: Plan) -> Iterator[Opt]:
     name = f"chr-vu-{shared.id}"
     yield Opt("chardev", props("socket", [("id", name), ("path", virtiofs_socket(shared))]))
     yield device_opt("vhost-user-fs-pci", shared, plan, [
-        *virtio_props(shared), ("chardev", name), ("queue-size", shared.queue or VIRTIOFS_QUEUE),
+        *virtio_props(shared), ("chardev", name), ("queue-size", shared.queue),
         ("tag", shared.target)])
 
 
@@ -87,7 +85,7 @@ def _usb(device: UsbHostdev, plan: Plan) -> Iterator[Opt]:
     reset: list[tuple[str, Value]] = []
     if source is not None and source.guest_reset is not None:
         reset = [("guest-reset", source.guest_reset != "off"),
-                 ("guest-resets-all", True if source.guest_reset == "on" else None)]
+                 ("guest-resets-all", None if source.guest_reset == "off" else source.guest_reset == "on")]
     yield device_opt("usb-host", device, plan, [("hostdevice", plan.host_paths.get(device.id)), *reset])
 
 

@@ -89,7 +89,7 @@ def build_shmem(shmem: Shmem, plan: Plan) -> Iterator[Opt]:
         msi = shmem.msi
         yield device_opt("ivshmem-doorbell", shmem, plan, [
             ("chardev", f"char{shmem.id}"), ("vectors", msi.vectors if msi else None),
-            ("ioeventfd", msi.ioeventfd if msi else None), ("master", _master(shmem))])
+            ("ioeventfd", msi.ioeventfd if msi else None), ("master", True if shmem.role == "master" else None)])
         return
     yield Opt("object", props("memory-backend-file", [
         ("id", f"shmmem-{shmem.id}"), ("mem-path", f"/dev/shm/{shmem.name}"), ("size", shmem.size or SHMEM_SIZE),
