@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -66,6 +67,11 @@ class Lab:
             path.unlink(missing_ok=True)
         self.disk.write_bytes(b"\0" * 65536)
 
+    def nothing(self) -> None:
+        """Not even the folders of the state."""
+        for name in ("etc", "lib", "run", "log"):
+            shutil.rmtree(self.folder.parent / name, ignore_errors=True)
+
     def define(self, note: str = "old") -> None:
         """The domain, defined."""
         self.driver.define(document(self.disk, note))
@@ -127,6 +133,8 @@ def _state(lab: Lab) -> str:
 
 
 VERBS = [
+    Verb("first-define", lambda lab: lab.nothing(), lambda lab: lambda d: d.define(document(lab.disk)),
+         lambda lab: _state(lab) == "shut off", defined=None),
     Verb("define", lambda lab: None, lambda lab: lambda d: d.define(document(lab.disk)),
          lambda lab: _state(lab) == "shut off", defined=None),
     Verb("redefine", lambda lab: lab.define("old"), lambda lab: lambda d: d.define(document(lab.disk, "new")),

@@ -211,19 +211,27 @@ def abort(context: Context, target: Target, disk: str, *, asynchronous: bool = F
         with guest.monitor() as monitor:
             running = progress(monitor, drive)
             if running is not None:
-                verbs.block_job_cancel(monitor, drive)
+                _expect_abort(guest, ours)  # so that nobody takes its vanishing for a failure
+                try:
+                    verbs.block_job_cancel(monitor, drive)
+                except MonitorError:
+                    _expect_abort(guest, ours, aborting=False)
+                    raise
         if running is None:
             if ours is None:
                 raise no_job(found.target)
             settle(guest, ours)
             return
         if asynchronous:
-            if ours is not None:
-                remember(guest, ours._replace(aborting=True))
             return
         await_end(guest, drive)
         if ours is not None:
             _aborted(guest, ours)
+
+
+def _expect_abort(guest: Guest, ours: Job | None, *, aborting: bool = True) -> None:
+    if ours is not None:
+        remember(guest, ours._replace(aborting=aborting))
 
 
 def _aborted(guest: Guest, ours: Job) -> None:

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from virtctl.errors import QemuFailed, SystemFault, UnsupportedConfig
+from virtctl.errors import QemuFailed, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu.spawn import CLEAN_PATH, INSTALL_HINT, last_words
-from virtctl.state.atomic import write_file
+from virtctl.state.atomic import make_dir, write_file
 
 _FORMAT = 2  # of the cache file
 _PROBE = (
@@ -96,8 +96,8 @@ def load(binary: Path, cache_dir: Path) -> Capabilities:
         if found["mark"] == mark:
             return _from_json(found["capabilities"])
     capabilities = probe(binary)
-    with suppress(SystemFault, OSError):  # a full or read-only disk costs time, nothing else
-        cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(VirtctlError, OSError):  # a full or read-only disk costs time, nothing else
+        make_dir(cache_dir)
         text = json.dumps({"mark": mark, "capabilities": _to_json(capabilities)}, indent=1, sort_keys=True)
         write_file(cached, text.encode() + b"\n", sync=False)
     return capabilities

@@ -7,7 +7,9 @@ has never run, or its memory is whole in a file that it was being saved to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from virtctl.errors import OperationFailed, OperationTimeout, VirtctlError
 from virtctl.qemu import process
@@ -36,9 +38,14 @@ def recover(context: Context, uuid: str | None = None) -> list[str]:
         said += [text for text in problems if text not in said]
     finally:
         context.warn = told
-    for folder in (context.paths.definitions, context.paths.journal, context.paths.saves, context.paths.nvram):
-        said += [f"removed temporary file '{path}'" for path in reap(folder)]
-    return said
+    return said + [f"removed temporary file '{path}'" for path in _reap_all(context)]
+
+
+def _reap_all(context: Context) -> Iterator[Path]:
+    """Temporary files of dead writers, wherever we keep anything."""
+    for root in (context.paths.config, context.paths.lib, context.paths.run, context.paths.log):
+        for folder, _folders, _files in os.walk(root):
+            yield from reap(Path(folder))
 
 
 def repair(context: Context, uuid: str) -> bool:
