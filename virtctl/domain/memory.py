@@ -70,10 +70,11 @@ class MemoryBacking(Element, tag="memoryBacking"):
 class MemTune(Element, tag="memtune"):
     """Limits of host memory."""
 
-    hard_limit = Size("hard_limit", doc="memory that the guest may use at most")
-    soft_limit = Size("soft_limit", doc="memory held back when the host is short of it")
-    min_guarantee = Size("min_guarantee", doc="memory guaranteed")
-    swap_hard_limit = Size("swap_hard_limit", doc="memory and swap together")
+    hard_limit = Size("hard_limit", place="./memtune/hard_limit[1]", doc="memory that the guest may use at most")
+    soft_limit = Size("soft_limit", place="./memtune/soft_limit[1]", 
+                      doc="memory held back when the host is short of it")
+    min_guarantee = Size("min_guarantee", place="./memtune/min_guarantee[1]", doc="memory guaranteed")
+    swap_hard_limit = Size("swap_hard_limit", place="./memtune/swap_hard_limit[1]", doc="memory and swap together")
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """No limit is not written."""

@@ -29,10 +29,9 @@ class CellCache(Element, tag="cache"):
     line_unit = Dropped("line/@unit")
 
     def complete(self, cell: int) -> None:
-        """Refuses a cache that lacks what it needs."""
-        for name in ("level", "associativity", "policy"):
-            if self.__dict__.get(name) is None:
-                raise XmlError(f"Missing '{name}' attribute in cache element for NUMA node {cell}")
+        """Refuses a cache that lacks what it needs. libvirt writes `none` by leaving it out, so that may be absent."""
+        if self.level is None:
+            raise XmlError(f"Missing 'level' attribute in cache element for NUMA node {cell}")
         if self.level == 0:
             raise XmlError(f"Invalid 'level' attribute in cache element for NUMA node {cell}")
         for name in ("size", "line"):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from virtctl.domain.defaults import fill
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.domain.rules import RULES
+from virtctl.domain.rules import RULES, WHOLE
 from virtctl.errors import VirtctlError, XmlSchemaError
 from virtctl.schema import xmlio
 from virtctl.schema.element import Element
@@ -78,7 +78,7 @@ def _whole(domain: Domain, host: Host) -> Iterator[VirtctlError]:
             element.check()
         except VirtctlError as error:
             yield error
-    for rule in RULES:
+    for rule in (*WHOLE, *RULES):
         try:
             rule(domain, host)
         except VirtctlError as error:

@@ -210,20 +210,21 @@ class Size(Field[T]):
 
     @overload
     def __init__(self: Size[int], path: str, *, default: int, unit: str = "KiB", pretty: bool = False,
-                 **meta: Unpack[Meta]) -> None: ...
+                 place: str = "", **meta: Unpack[Meta]) -> None: ...
     @overload
     def __init__(self: Size[int], path: str, *, required: Literal[True], unit: str = "KiB", pretty: bool = False,
-                 **meta: Unpack[Meta]) -> None: ...
+                 place: str = "", **meta: Unpack[Meta]) -> None: ...
     @overload
     def __init__(self: Size[int | None], path: str, *, unit: str = "KiB", pretty: bool = False,
-                 **meta: Unpack[Meta]) -> None: ...
+                 place: str = "", **meta: Unpack[Meta]) -> None: ...
 
     def __init__(self, path: str, *, default: int | None = None, required: bool = False, unit: str = "KiB",
-                 pretty: bool = False, **meta: Unpack[Meta]) -> None:
+                 pretty: bool = False, place: str = "", **meta: Unpack[Meta]) -> None:
         Declared.__init__(self, path, meta)
         self.type, self.default, self.required = UInt(2**64 - 1), default, required
         self.standing = default is not None
         self.unit, self.pretty = unit, pretty
+        self.place = place or f"./{path}" + ("" if "@" in path else "[1]")  # as libvirt's messages say it
         head, _, last = path.rpartition("/")
         prefix = f"{head}/" if head else ""
         self.also = (f"{prefix}@unit" if last[0] in "@." else f"{prefix}{last}/@unit",)
@@ -241,11 +242,6 @@ class Size(Field[T]):
         if total > 2**63 - 1:
             raise ValueOverflow(f"value too large: {number}{node.attrs.get('unit', '')}")
         obj.__dict__[self.name] = total if self.pretty else -(-total // 1024)
-
-    @property
-    def place(self) -> str:
-        """Where it stands, as libvirt's messages say it."""
-        return f"./{self.path}" + ("" if "@" in self.path else "[1]")
 
     def write(self, obj: Element, node: Node, mode: Mode) -> None:
         """The unit, then the amount; an attribute before its unit."""

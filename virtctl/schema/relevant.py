@@ -15,7 +15,7 @@ def relevant(node: Node, plan: Plan, names: Collection[str]) -> Node:
     kept.raw = node.raw
     for key, value in node.attrs.items():
         field = plan.attrs.get(key)
-        if field is None or field.name in names:
+        if field is None or field.name in names or not field.name:  # a unit has no name of its own
             kept.attrs[key] = value
     for child in node.children:
         below = plan.children.get(child.tag)

@@ -34,6 +34,8 @@ def module_slots(domain: Domain, host: Host) -> None:
     found = domain.devices.all(MemoryDevice) if domain.devices else []
     modules = [module for module in found if module.model in ("dimm", "nvdimm")]
     count = domain.max_memory_slots or 0
+    if count == 0:
+        return  # refused later, by the rule that modules need slots
     taken: set[int] = set()
     for module in modules:
         slot = module.address.slot if isinstance(module.address, DimmAddress) else None

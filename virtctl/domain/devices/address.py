@@ -148,7 +148,7 @@ class DimmAddress(Address, tag="address"):
     """A memory slot."""
 
     type = Field("@type", Enum("dimm"), default="dimm")
-    slot = Field("@slot", UInt())
+    slot = Field("@slot", UInt(), required=True, doc="memory slot")
     base = Field("@base", Hex(1, 2**64 - 1))
 
 

@@ -29,18 +29,18 @@ class MemoryDevice(Device, tag="memory"):
     uuid = Field("uuid", Uuid(), doc="identity of the module (nvdimm, pseries)",
                  refused=(InternalError, "malformed uuid element"))
     nodemask = Field("source/nodemask", CpuSet(), doc="host nodes of the memory")
-    pagesize = Size("source/pagesize", doc="size of huge pages")
+    pagesize = Size("source/pagesize", place="./pagesize", doc="size of huge pages")
     path = Field("source/path", Str(), doc="file that holds the contents")
-    alignsize = Size("source/alignsize", doc="alignment of the file's mapping")
+    alignsize = Size("source/alignsize", place="./alignsize", doc="alignment of the file's mapping")
     pmem = Flag("source/pmem", doc="the file is persistent memory")
-    size = Size("target/size", required=True, doc="size")
+    size = Size("target/size", place="./size", required=True, doc="size")
     node = Field("target/node", UInt(), doc="guest NUMA cell",
                  refused=(XmlError, "invalid value of memory device node"))
-    label_size = Size("target/label/size", doc="size of the label (nvdimm)")
+    label_size = Size("target/label/size", place="./label/size", doc="size of the label (nvdimm)")
     readonly = Flag("target/readonly", doc="the guest may not write it (nvdimm)")
-    block = Size("target/block", doc="size of a block (virtio-mem)")
-    requested = Size("target/requested", doc="memory that the guest should have (virtio-mem)")
-    current = Size("target/current", live=True, doc="memory that the guest has (virtio-mem)")
+    block = Size("target/block", place="./block", doc="size of a block (virtio-mem)")
+    requested = Size("target/requested", place="./requested", doc="memory that the guest should have (virtio-mem)")
+    current = Size("target/current", place="./current", live=True, doc="memory that the guest has (virtio-mem)")
 
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:

@@ -24,17 +24,20 @@ from virtctl.domain.rules import (
 )
 
 Rule = Callable[[Domain, Host], None]
-RULES: list[Rule] = [
+WHOLE: list[Rule] = [  # about the guest as a whole: these come before what single elements refuse
     general.emulator,
     general.words,
     boot.secure,
     general.life_cycle,
     general.processors,
     general.hotplug,
+    small.slots,
     general.features,
     general.timers,
-    general.identity,
     general.resource_control,
+]
+RULES: list[Rule] = [
+    general.identity,
     small.panics,
     small.sounds,
     small.tpms,
@@ -60,7 +63,9 @@ RULES: list[Rule] = [
 
 
 def check(domain: Domain, host: Host) -> None:
-    """Raises the first refusal: the rules inside each element, then those across elements."""
+    """Raises the first refusal: of the whole guest, inside each element, then across elements."""
+    for rule in WHOLE:
+        rule(domain, host)
     for element in domain.walk():
         element.check()
     for rule in RULES:

@@ -104,11 +104,15 @@ def _check_board(iommu: Iommu, domain: Domain) -> None:
         raise UnsupportedConfig(f"{told} requires ACPI")
 
 
-def modules(domain: Domain, host: Host) -> None:
-    """Memory modules need slots, and cells that there are."""
-    found = domain.devices.all(MemoryDevice) if domain.devices else []
-    if found and not domain.max_memory:
+def slots(domain: Domain, host: Host) -> None:
+    """Memory modules need slots."""
+    if domain.devices and domain.devices.all(MemoryDevice) and not domain.max_memory:
         raise UnsupportedConfig("cannot use/hotplug a memory device when domain 'maxMemory' is not defined")
+
+
+def modules(domain: Domain, host: Host) -> None:
+    """Memory modules belong to cells that there are."""
+    found = domain.devices.all(MemoryDevice) if domain.devices else []
     count = len(cells_of(domain))
     for module in found:
         if module.node is not None and module.node >= count:
