@@ -142,9 +142,9 @@ class Chardev(Element):
         if self.kind in ("tcp", "udp", "unix"):
             for source in self.sources:
                 source.mode = source.mode or "connect"
+        self.sources = [one for one in self.sources if _says_something(one, self.kind)]
         if self.kind == "udp":
             self.sources = [one for one in (self.bind, self.source) if one is not None]
-        self.sources = [one for one in self.sources if _says_something(one, self.kind)]
 
     def written(self, node: Node, mode: Mode) -> None:
         """The pty is a running guest's."""

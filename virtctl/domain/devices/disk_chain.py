@@ -6,7 +6,7 @@ from typing import Self
 
 from virtctl.domain.devices.disk_source import TYPES, DiskSource, narrowed
 from virtctl.errors import UnsupportedConfig, XmlError
-from virtctl.schema.element import INACTIVE, Child, Element, Field, Mode
+from virtctl.schema.element import INACTIVE, Child, Dropped, Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, Int, Str, UInt, unit_bytes
 
@@ -70,9 +70,14 @@ class BackingStore(Element, tag="backingStore"):
 
 
 class Mirror(Element, tag="mirror"):
-    """The copy that a running block job writes: a running guest's only."""
+    """The copy that a running block job writes: a running guest's only.
+
+    A copy into a file names file and format in attributes too, as it did before it had elements for them.
+    """
 
     type = Field("@type", Enum(*TYPES), doc="kind of source")
+    old_file = Dropped("@file")
+    old_format = Dropped("@format")
     job = Field("@job", Enum("copy", "active-commit"), doc="the job that writes it")
     ready = Field("@ready", Enum("yes", "abort", "pivot"), doc="how far the job is")
     format = Child("format", ImageFormat, doc="its format")
@@ -83,6 +88,15 @@ class Mirror(Element, tag="mirror"):
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
         """Reads what its type uses."""
         return super().parse(with_narrow_source(node), mode)
+
+    def written(self, node: Node, mode: Mode) -> None:
+        """The old attributes follow the type."""
+        if self.type != "file" or self.job != "copy" or self.source is None or self.source.file is None:
+            return
+        old = {"type": self.type, "file": self.source.file}
+        if self.format is not None and self.format.type is not None:
+            old["format"] = self.format.type
+        node.attrs = old | node.attrs
 
 
 def with_narrow_source(node: Node) -> Node:
