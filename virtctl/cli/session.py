@@ -135,7 +135,7 @@ class Session:
             return
         from virtctl.render import plain
 
-        self.show(data, plain.table(table, headings=not self.settings.quiet))
+        self.show(data, plain.table(table, headings=not self.settings.quiet) if self.format == "table" else "")
 
     def for_people(self) -> bool:
         """Whether the reader is a person at a capable terminal, and did not start us as virsh."""

@@ -13,7 +13,7 @@ from virtctl.cli.environment import editor
 from virtctl.cli.operands import Flag, command, domain
 from virtctl.cli.session import Session
 from virtctl.errors import OperationFailed, VirtctlError
-from virtctl.values import Defined, DumpOptions
+from virtctl.values import DumpOptions
 
 ANSWERS = """\
 y - yes, start editor again
@@ -29,46 +29,47 @@ def edit(session: Session, domain: str, skip_validate: bool) -> None:
     """Opens the definition of a domain in $VISUAL or $EDITOR, and stores what comes out."""
     name = session.domain(domain).name
     driver = session.changing("virDomainDefineXMLFlags")
-    edited = edit_document(session, lambda: driver.dumpxml(domain, BOTH),
-                           lambda text: driver.define(text, validate=not skip_validate))
-    if edited is False:
-        session.extra(f"Domain '{name}' XML configuration not changed.\n")
-    elif edited:
-        session.extra(f"Domain '{name}' XML configuration edited.\n")
+
+    def store(text: str, validate: bool) -> None:
+        nonlocal name
+        name = driver.define(text, validate=validate and not skip_validate).name
+
+    edited = edit_validated(session, lambda: driver.dumpxml(domain, BOTH), store)
+    if edited is not None:
+        session.extra(f"Domain '{name}' XML configuration {'edited' if edited else 'not changed'}.\n")
 
 
 def edit_document(session: Session, read: Callable[[], str], store: Callable[[str], object]) -> bool | None:
+    """`edit_validated` for documents that are always stored in the same way."""
+    return edit_validated(session, read, lambda text, validate: store(text))
+
+
+def edit_validated(session: Session, read: Callable[[], str], store: Callable[[str, bool], object]) -> bool | None:
     """Lets the user edit a document until it is stored (True), is left as it was (False) or is given up (None).
 
-    Raises VirtctlError when somebody else changed it meanwhile.
+    `store` is told whether to validate. Raises VirtctlError, also when somebody else changed it meanwhile.
     """
     before = read()
+    answer, validate = "y", True
     with tempfile.TemporaryDirectory(prefix="virtctl-") as folder:
-        file = Path(folder) / "domain.xml"  # the folder is ours alone: the document may hold passwords
-        file.write_text(before, encoding="utf-8")
-        defined = edited(session, domain, before, file, validate=not skip_validate)
-    changed = "edited" if defined else "not changed"
-    session.extra(f"Domain '{defined.name if defined else name}' XML configuration {changed}.\n")
-
-
-def edited(session: Session, ref: str, before: str, file: Path, *, validate: bool) -> Defined | None:
-    """Edits until the document is taken or thrown away; None when nothing changed. Raises VirtctlError."""
-    answer = "y"
-    while True:
-        if answer == "y":
-            run_editor(file)
-        after = file.read_text(encoding="utf-8", errors="surrogateescape")
-        if after == before:
-            return None
-        if session.driver.dumpxml(ref, BOTH) != before:
-            raise VirtctlError("ERROR: the XML configuration was changed by another user")
-        try:
-            return session.driver.define(after, validate=validate)
-        except VirtctlError as error:
-            answer = asked(session, error)
-        if answer == "n":
-            return None
-        validate = validate and answer != "i"
+        file = Path(folder) / "document.xml"  # the folder is ours alone: the document may hold passwords
+        file.write_text(before, encoding="utf-8", errors="surrogateescape")
+        while answer != "n":
+            if answer == "y":
+                run_editor(file)
+            after = file.read_text(encoding="utf-8", errors="surrogateescape")
+            if after == before:
+                return False
+            if read() != before:
+                raise VirtctlError("ERROR: the XML configuration was changed by another user")
+            try:
+                store(after, validate)
+            except VirtctlError as error:
+                answer = asked(session, error)
+                validate = validate and answer != "i"
+            else:
+                return True
+    return None
 
 
 def run_editor(file: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 from virtctl.cli.operands import Text, command, domain
 from virtctl.cli.session import Session
 from virtctl.errors import attempting
+
+KEYS = ("what", "name", "command")
 
 
 @command(domain(), reports=True)
@@ -13,9 +17,13 @@ def history(session: Session, domain: str) -> None:
     from virtctl.render.plain import Table
 
     entries = session.driver.history(domain)
-    columns = list(dict.fromkeys(key for entry in entries for key in entry))
-    rows = [["" if entry.get(key) is None else str(entry.get(key)) for key in columns] for entry in entries]
-    session.show_table(entries, Table([key.capitalize() for key in columns], rows))
+    rows = [[moment(entry.get("when")), *(str(entry.get(key) or "") for key in KEYS)] for entry in entries]
+    session.show_table(entries, Table(["When", *(key.capitalize() for key in KEYS)], rows))
+
+
+def moment(when: object) -> str:
+    """A time, as people here write it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(when)) if isinstance(when, (int, float)) else ""
 
 
 @command(Text("domain", "domain name, id or uuid; all when none is named", source="domain"), reports=True)
