@@ -60,8 +60,16 @@ def parse_port(text_value: str) -> list[int]:
     return [int(part) for part in text_value.split(".")]
 
 
+def _is_usb_nic(device: Device) -> bool:
+    """An interface that is a USB device of the host."""
+    source = getattr(device, "source", None)
+    address = getattr(source, "host_address", None)
+    return text(device, "type") == "hostdev" and isinstance(address, UsbAddress)
+
+
 def usb_devices(domain: Domain) -> Iterator[Device]:
     """Every device on USB but hubs, in the order in which libvirt gives them ports."""
+    yield from (one for one in tagged(domain, "interface") if _is_usb_nic(one))
     yield from (one for one in tagged(domain, "hostdev") if text(one, "type") == "usb")
     yield from (one for one in tagged(domain, "disk") if text(one, "bus") == "usb")
     yield from (one for one in tagged(domain, "controller") if text(one, "type") == "ccid")

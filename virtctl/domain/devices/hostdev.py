@@ -38,7 +38,8 @@ class Hostdev(Device, tag="hostdev"):
                  doc="kind of assignment; capabilities is for containers")
     type = Field("@type", Enum(*TYPES, *CAPS_TYPES), required=True, doc="kind of device")
     managed = Field("@managed", LooseYes(), default=False, doc="whether the host's driver is detached at start (pci)")
-    teaming_type = Field("teaming/@type", Enum("persistent", "transient"), doc="role in a failover pair")
+    teaming_type = Field("teaming/@type", Enum("persistent", "transient"), doc="role in a failover pair",
+                         refused=(UnsupportedConfig, "unknown teaming type '%s'"))
     teaming_persistent = Field("teaming/@persistent", Str(), doc="alias of the pair's virtio interface")
     readonly = Flag("readonly", doc="the guest may not write (scsi)")
     shareable = Flag("shareable", doc="several guests may use the device (scsi)")
@@ -68,6 +69,8 @@ class Hostdev(Device, tag="hostdev"):
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """Only SCSI units know readonly and shareable."""
+        if self.teaming_persistent is not None and self.teaming_type is None:
+            raise UnsupportedConfig("unknown teaming type '(null)'")
         if not isinstance(self, ScsiHostdev):
             self.readonly = self.shareable = False
 

@@ -6,11 +6,12 @@ import re
 from typing import Self
 
 from virtctl.domain.devices.address import check_pci_range
+from virtctl.domain.devices.disk_host import StorageHost
 from virtctl.domain.devices.secret import Auth
-from virtctl.errors import InternalError, InvalidArgument, UnsupportedConfig, XmlError
-from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode
+from virtctl.errors import InternalError, UnsupportedConfig, XmlError
+from virtctl.schema.element import INACTIVE, Child, Children, Dropped, Element, Field, Mode
 from virtctl.schema.node import Node
-from virtctl.schema.types import Enum, Hex, Int, Str, UInt, Uuid
+from virtctl.schema.types import Enum, Hex, Int, Str, Uuid
 
 _WWPN = re.compile(r"naa\.[0-9a-fA-F]{16}\Z")
 
@@ -51,7 +52,8 @@ class UsbSource(Element, tag="source"):
     product = Field("product/@id", LooseHex(), doc="USB product id")
     bus = Field("address/@bus", LooseInt(), doc="host's bus number")
     device = Field("address/@device", LooseInt(), doc="device number on the host's bus")
-    port = Field("address/@port", Str(), doc="port path on the host's bus")
+    address_type = Dropped("address/@type")
+    port = Dropped("address/@port")
 
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
@@ -88,12 +90,13 @@ class PciSource(Element, tag="source"):
     bus = Field("address/@bus", Hex(2, 0xFFFFFFFF), default=0, doc="host's PCI bus")
     slot = Field("address/@slot", Hex(2, 0xFFFFFFFF), default=0, doc="host's PCI slot")
     function = Field("address/@function", Hex(1, 0xFFFFFFFF), default=0, doc="host's PCI function")
+    multifunction = Dropped("address/@multifunction")
     zpci_uid = Field("address/zpci/@uid", Hex(4))
     zpci_fid = Field("address/zpci/@fid", Hex(8))
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """The address must be one that hardware can have."""
-        check_pci_range(self.domain, self.bus, self.slot, self.function)
+        check_pci_range(0, self.bus, self.slot, self.function)
         self.type = None
 
     @property
@@ -105,40 +108,18 @@ class PciSource(Element, tag="source"):
         return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function:x}"
 
 
-class IscsiHost(Element, tag="host"):
-    """A portal of the iSCSI target."""
-
-    name = Field("@name", Str(), doc="host name or address")
-    port = Field("@port", Str(), doc="TCP port")
-    transport = Field("@transport", Enum("tcp", "unix", "rdma"), doc="transport")
-    socket = Field("@socket", Str(), doc="UNIX socket")
-
-    def parsed(self, node: Node, mode: Mode) -> None:
-        """A name, or a socket where the transport is one."""
-        if self.transport == "unix" and self.socket is None:
-            raise XmlError("missing socket for unix transport")
-        if self.transport != "unix" and self.socket is not None:
-            raise XmlError("transport 'tcp' does not support socket attribute")
-        if self.transport != "unix" and self.name is None:
-            raise XmlError("missing name for host")
-        if self.port is not None and self.port.isdigit() and int(self.port) > 65535:
-            raise InvalidArgument(f"port '{self.port}' out of range")
-        if self.transport == "tcp":
-            self.transport = None
-
-
 class ScsiSource(Element, tag="source"):
     """A SCSI unit: behind a host adapter, or of an iSCSI target."""
 
     protocol = Field("@protocol", Str(), doc="iscsi; a host adapter by default")
     name = Field("@name", Str(), doc="IQN and unit of the iSCSI target")
-    hosts = Children("host", IscsiHost, doc="portal")
+    hosts = Children("host", StorageHost, doc="portal")
     auth = Child("auth", Auth, doc="log in")
     initiator = Field("initiator/iqn/@name", Str(), doc="IQN of the initiator")
     adapter = Field("adapter/@name", Str(), doc="host adapter, such as scsi_host0")
-    bus = Field("address/@bus", UInt(), doc="bus on the adapter")
-    target = Field("address/@target", UInt(), doc="target on the bus")
-    unit = Field("address/@unit", UInt(2**64 - 1), doc="unit of the target")
+    bus = Field("address/@bus", LooseInt(), doc="bus on the adapter")
+    target = Field("address/@target", LooseInt(), doc="target on the bus")
+    unit = Field("address/@unit", LooseInt(2**64 - 1), doc="unit of the target")
 
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
@@ -170,6 +151,7 @@ class ScsiSource(Element, tag="source"):
             raise XmlError("missing the host address for the iSCSI hostdev")
         if len(self.hosts) > 1:
             raise XmlError("only one source host address may be specified for the iSCSI hostdev")
+        self.hosts[0].transport = self.hosts[0].socket = None  # checked, and not used
         secret = self.auth.secret if self.auth else None
         if secret is not None and secret.type != "iscsi":
             raise InternalError(f"hostdev invalid secret type '{secret.type}'")

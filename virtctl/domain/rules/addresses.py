@@ -10,15 +10,22 @@ from virtctl.domain.devices.device import Device
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.errors import UnsupportedConfig, XmlError
+from virtctl.schema.element import INACTIVE
 
 
 def check_addresses(domain: Domain, host: Host) -> None:
     """Every device that has an address."""
     for device in domain.devices or ():
         _check_kind(device)
+        if device.rom is not None and device.rom.visible(INACTIVE) and not _has_rom(device):
+            raise UnsupportedConfig("ROM tuning is only supported for PCI devices")
     for card in tagged(domain, "smartcard"):
         if isinstance(card.address, CcidAddress) and (card.address.controller or card.address.slot):
             raise UnsupportedConfig("this QEMU binary lacks multiple smartcard support")
+
+
+def _has_rom(device: Device) -> bool:
+    return device.address is None or device.address.type in ("pci", "unassigned", "none")
 
 
 def _check_kind(device: Device) -> None:

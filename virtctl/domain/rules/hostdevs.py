@@ -26,6 +26,7 @@ def check_hostdevs(domain: Domain, host: Host) -> None:
         if isinstance(device, CapsHostdev):
             raise UnsupportedConfig("hostdev mode 'capabilities' is not supported in qemu")
         _check_address(device)
+        _check_teaming(device)
         _check_kind(domain, device)
     if sum(isinstance(device, MdevHostdev) and device.ramfb is True for device in devices) > 1:
         raise UnsupportedConfig("Only one vgpu device can have 'ramfb' enabled")
@@ -47,6 +48,17 @@ def _check_address(device: Hostdev) -> None:
         refusal = XmlError(f"Unsupported address type '{kind}' with mediated device model 'vfio-pci'")
     if refusal is not None:
         raise refusal
+
+
+def _check_teaming(device: Hostdev) -> None:
+    if device.teaming_type is None:
+        return
+    if device.teaming_type != "transient":
+        raise UnsupportedConfig("teaming hostdev devices must have type='transient'")
+    if not device.teaming_persistent:
+        raise UnsupportedConfig("missing required persistent attribute in hostdev teaming element")
+    if not isinstance(device, PciHostdev):
+        raise UnsupportedConfig("teaming is only supported for pci hostdev devices")
 
 
 def _check_kind(domain: Domain, device: Hostdev) -> None:
