@@ -24,17 +24,22 @@ class Timer(Element, tag="timer"):
     limit = Field("catchup/@limit", UInt(2**64 - 1), doc="lateness beyond which it gives up")
 
     def parsed(self, node: Node, mode: Mode) -> None:
-        """Zero means nothing; catching up is only for those that do."""
-        if node.find("catchup") is not None and self.tickpolicy != "catchup":
-            raise XmlError("setting of timer catchup policies is only supported with tickpolicy='catchup'")
+        """Zero means nothing."""
         for name in ("frequency", "threshold", "slew", "limit"):
             self.__dict__[name] = self.__dict__.get(name) or None
 
-    def check(self) -> None:
-        """What this kind of timer can be told."""
-        for name in ("mode", "frequency", "track"):
-            if self.__dict__.get(name) is not None and self.name != ("rtc" if name == "track" else "tsc"):
+    def check_told(self) -> None:
+        """What this kind of timer can be told at all."""
+        for name in ("frequency", "mode"):
+            if self.__dict__.get(name) is not None and self.name != "tsc":
                 raise self._unsettable(name)
+        if self.track is not None and self.name not in ("platform", "rtc"):
+            raise self._unsettable("track")
+        if self.tickpolicy != "catchup" and (self.threshold or self.slew or self.limit):
+            raise XmlError("setting of timer catchup policies is only supported with tickpolicy='catchup'")
+
+    def check(self) -> None:
+        """What QEMU can do of it."""
         if self.name == "platform":
             raise UnsupportedConfig(f"unsupported timer type (name) '{self.name}'")
         if self.name == "rtc" and self.track == "boot":

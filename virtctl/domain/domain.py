@@ -14,6 +14,7 @@ from virtctl.domain.os import Os
 from virtctl.domain.seclabel import Seclabel
 from virtctl.domain.sysinfo import Sysinfo
 from virtctl.domain.tuning import NOT_NEGATIVE, BlkioTune, CpuTune, IoThread, Resource, VcpuState, not_empty
+from virtctl.domain.virtualization import check_kind
 from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema import xmlio
 from virtctl.schema.element import INACTIVE, Child, Children, Element, Field, Mode, Size
@@ -127,6 +128,8 @@ def read_domain(text: str | bytes, mode: Mode = INACTIVE, what: str = "(domain_d
     root = xmlio.read(text, what)
     if root.tag != "domain":
         raise XmlError(f"expecting root element of 'domain', not '{root.tag}'")
+    if "type" in root.attrs and root.attrs["type"] in TYPES and not mode.live:
+        check_kind(root.get("os/type"), root.get("os/type/@arch"))
     return Domain.parse(root, mode)
 
 

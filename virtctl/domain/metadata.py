@@ -24,10 +24,6 @@ class Metadata(Element, tag="metadata"):
         made.__dict__["_node"] = node
         return made
 
-    def visible(self, mode: Mode) -> bool:
-        """One without elements is not written."""
-        return bool(self.node.raw)
-
     def to_node(self, mode: Mode = INACTIVE, tag: str | None = None) -> Node:
         """The element as it stands."""
         return self.node

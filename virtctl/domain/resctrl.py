@@ -122,14 +122,17 @@ def complete(groups: list[Group], count: int) -> list[Group]:
     for group in groups:
         group.vcpus = frozenset(number for number in group.vcpus if number < count)
         if group.vcpus and group.says_something:
-            _check_monitors(group)
+            _check_monitors(group, count)
             kept.append(group)
     return kept
 
 
-def _check_monitors(group: CacheTune | MemoryTune) -> None:
+def _check_monitors(group: CacheTune | MemoryTune, count: int) -> None:
     seen: list[frozenset[int]] = []
     for monitor in group.monitors:
+        monitor.vcpus = frozenset(number for number in monitor.vcpus if number < count)
+        if not monitor.vcpus:
+            raise InvalidArgument("vcpus is empty")
         if monitor.vcpus in seen:
             raise InvalidArgument("Identical vcpus found in same type monitors")
         if not monitor.vcpus <= group.vcpus:

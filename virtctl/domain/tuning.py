@@ -154,17 +154,17 @@ class CpuTune(Element, tag="cputune"):
     quota = Field("quota", Int(), doc="microseconds of run time in a period",
         refused=(XmlError, "can't parse cputune quota value"))
     global_period = Field("global_period", UInt(2**64 - 1), doc="microseconds of the whole guest's period",
-        refused=(XmlError, "can't parse cputune global_period value"))
+        refused=(XmlError, "can't parse cputune global period value"))
     global_quota = Field("global_quota", Int(), doc="run time of the whole guest in a period",
-        refused=(XmlError, "can't parse cputune global_quota value"))
+        refused=(XmlError, "can't parse cputune global quota value"))
     emulator_period = Field("emulator_period", UInt(2**64 - 1), doc="microseconds of QEMU's own period",
-        refused=(XmlError, "can't parse cputune emulator_period value"))
+        refused=(XmlError, "can't parse cputune emulator period value"))
     emulator_quota = Field("emulator_quota", Int(), doc="run time of QEMU itself in a period",
-        refused=(XmlError, "can't parse cputune emulator_quota value"))
+        refused=(XmlError, "can't parse cputune emulator quota value"))
     iothread_period = Field("iothread_period", UInt(2**64 - 1), doc="microseconds of an I/O thread's period",
-        refused=(XmlError, "can't parse cputune iothread_period value"))
+        refused=(XmlError, "can't parse cputune iothread period value"))
     iothread_quota = Field("iothread_quota", Int(), doc="run time of an I/O thread in a period",
-        refused=(XmlError, "can't parse cputune iothread_quota value"))
+        refused=(XmlError, "can't parse cputune iothread quota value"))
     vcpu_pins = Children("vcpupin", VcpuPin, doc="host CPUs of single processors")
     emulator_pins = Children("emulatorpin", EmulatorPin, doc="host CPUs of QEMU's own threads, one at most")
     iothread_pins = Children("iothreadpin", IoThreadPin, doc="host CPUs of single I/O threads")
@@ -258,6 +258,11 @@ class Resource(Element, tag="resource"):
 
     partition = Field("partition", Str(), doc="path of the group")
     fibrechannel = Field("fibrechannel/@appid", Str(), doc="identifier for the SAN")
+
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """One of the two must be told."""
+        if not self.partition and not self.fibrechannel:
+            raise XmlError("missing partition or appid in element 'resource'")
 
     def check(self) -> None:
         """The identifier goes into the SAN's frames as it stands."""

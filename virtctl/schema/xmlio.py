@@ -99,7 +99,7 @@ def _convert(element: _Element, verbatim: frozenset[str]) -> Node:
 
 
 def _metadata(element: _Element) -> str:
-    """`<metadata>` as libvirt keeps it: one element of each name space, indented for its place; empty without any."""
+    """`<metadata>` as libvirt keeps it: one element of each name space, indented for its place."""
     from copy import deepcopy
 
     from lxml import etree
@@ -115,11 +115,10 @@ def _metadata(element: _Element) -> str:
         if space in spaces:
             copy.remove(child)
         spaces.add(space)
-    if len(copy) == 0:
-        return ""
     etree.cleanup_namespaces(wrapper)
     text = etree.tostring(wrapper, encoding="unicode", pretty_print=True)
-    return text[text.index("<metadata"):text.rindex("</metadata>")] + "</metadata>"
+    end = "</metadata>" if len(copy) else "/>"
+    return text[text.index("<metadata"):text.rindex(end)] + end
 
 
 VERBATIM = frozenset({"metadata"})

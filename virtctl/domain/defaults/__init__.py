@@ -22,7 +22,7 @@ from virtctl.domain.defaults import (
 )
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.domain.rules import boot, small
+from virtctl.domain.rules import boot, general, small
 
 Step = Callable[[Domain, Host], None]
 STEPS: list[Step] = [
@@ -43,9 +43,11 @@ STEPS: list[Step] = [
     hostdevs.reject_twins,
     video.sort_videos,
     basics.emulator,
+    basics.no_bootloader,
     basics.machine,
     firmware.firmware,
     boot.acpi,
+    general.states,
     controllers.add_default_devices,
     processor.model,
     numa.spare_processors,
@@ -53,6 +55,7 @@ STEPS: list[Step] = [
     audio.backend,
     memory.memory,
     memory.module_slots,
+    basics.timers,
     basics.boot_order,
     boot.one_order,
     chardevs.pair_console,

@@ -10,21 +10,13 @@ from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.os import Boot, Os
 from virtctl.domain.seclabel import complete_labels
-from virtctl.domain.virtualization import check_arch
 from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
 
 
 def kind(domain: Domain, host: Host) -> None:
-    """The operating system type and architecture must be ones that exist."""
-    os = domain.os
-    if os is None or os.type is None:
-        raise XmlError("an os <type> must be specified")
-    if os.type not in ("hvm", "linux", "exe", "xen", "uml", "xenpvh"):
-        raise UnsupportedConfig(f"unknown OS type '{os.type}'")
-    os.arch = os.arch or host.arch
-    check_arch(os.arch)
-    if domain.devices is None:
-        domain.devices = Devices()
+    """The host's architecture where none is told."""
+    _os(domain).arch = _os(domain).arch or host.arch
+    _devices(domain)
 
 
 def identity(domain: Domain, host: Host) -> None:
@@ -57,6 +49,18 @@ def machine(domain: Domain, host: Host) -> None:
 def labels(domain: Domain, host: Host) -> None:
     """The host's security driver where the document names none."""
     complete_labels(domain.seclabels, host.security_model)
+
+
+def timers(domain: Domain, host: Host) -> None:
+    """What each kind of timer can be told."""
+    for timer in domain.clock.timers if domain.clock else ():
+        timer.check_told()
+
+
+def no_bootloader(domain: Domain, host: Host) -> None:
+    """A boot loader on the host is Xen's."""
+    if domain.bootloader or domain.bootloader_args:
+        raise UnsupportedConfig("bootloader is not supported by QEMU")
 
 
 def life_cycle(domain: Domain, host: Host) -> None:

@@ -36,16 +36,7 @@ def module_slots(domain: Domain, host: Host) -> None:
     count = domain.max_memory_slots or 0
     if count == 0:
         return  # refused later, by the rule that modules need slots
-    taken: set[int] = set()
-    for module in modules:
-        slot = module.address.slot if isinstance(module.address, DimmAddress) else None
-        if slot is None:
-            continue
-        if slot >= count:
-            raise UnsupportedConfig(f"memory device slot '{slot}' exceeds slots count '{count}'")
-        if slot in taken:
-            raise UnsupportedConfig(f"memory device slot '{slot}' is already being used by another memory device")
-        taken.add(slot)
+    taken = _taken(modules, count)
     for module in modules:
         if module.address is None:
             free = next((slot for slot in range(count) if slot not in taken), None)
@@ -53,3 +44,17 @@ def module_slots(domain: Domain, host: Host) -> None:
                 raise InternalError("failed to find an empty memory slot")
             module.address = DimmAddress(slot=free)
             taken.add(free)
+
+
+def _taken(modules: list[MemoryDevice], count: int) -> set[int]:
+    taken: set[int] = set()
+    for module in modules:
+        if not isinstance(module.address, DimmAddress):
+            continue
+        slot = module.address.slot
+        if slot >= count:
+            raise UnsupportedConfig(f"memory device slot '{slot}' exceeds slots count '{count}'")
+        if slot in taken:
+            raise UnsupportedConfig(f"memory device slot '{slot}' is already being used by another memory device")
+        taken.add(slot)
+    return taken

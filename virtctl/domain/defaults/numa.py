@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
+from virtctl.domain.memory import HugePage
 from virtctl.domain.numa import Cell
 from virtctl.errors import InternalError, XmlDetail, XmlError
 
@@ -33,14 +34,23 @@ def spare_processors(domain: Domain, host: Host) -> None:
             cells[0].cpus = (cells[0].cpus or frozenset()) | spare
 
 
+def _pages(domain: Domain) -> list[HugePage]:
+    backing = domain.memory_backing
+    return backing.hugepages.pages if backing and backing.hugepages else []
+
+
 def huge_pages(domain: Domain, host: Host) -> None:
-    """Without cells, pages for cell 0 are pages for all; a cell that is named must be there."""
-    pages = domain.memory_backing.hugepages.pages if domain.memory_backing and domain.memory_backing.hugepages else []
-    cells = cells_of(domain)
-    for page in pages:
-        if page.nodeset is not None and not cells and page.nodeset == {0}:
+    """Without cells, pages for cell 0 are pages for all."""
+    for page in _pages(domain):
+        if page.nodeset is not None and not cells_of(domain) and page.nodeset == {0}:
             page.nodeset = None
-        beyond = [number for number in sorted(page.nodeset or ()) if number >= max(len(cells), 1)]
+
+
+def page_cells(domain: Domain, host: Host) -> None:
+    """A cell that pages are for must be there."""
+    count = max(len(cells_of(domain)), 1)
+    for page in _pages(domain):
+        beyond = [number for number in sorted(page.nodeset or ()) if number >= count]
         if beyond:
             raise XmlDetail(f"hugepages: node {beyond[0]} not found")
 

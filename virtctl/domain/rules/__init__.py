@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from virtctl.domain.defaults import numa
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.rules import (
@@ -32,6 +33,7 @@ WHOLE: list[Rule] = [  # about the guest as a whole: these come before what sing
     general.processors,
     general.hotplug,
     small.slots,
+    numa.page_cells,
     general.features,
     general.timers,
     general.resource_control,

@@ -23,10 +23,10 @@ def secure(domain: Domain, host: Host) -> None:
     os, features = domain.os, domain.features
     if os is None or os.loader is None or not os.loader.secure:
         return
-    if os.arch != "x86_64":
-        raise UnsupportedConfig("Secure boot is supported for x86_64 architecture only")
     if not is_q35(machine_of(domain)):
         raise UnsupportedConfig("Secure boot is supported with q35 machine types only")
+    if os.arch != "x86_64":
+        raise UnsupportedConfig("Secure boot is supported for x86_64 architecture only")
     if os.firmware is None and not (features and features.smm):
         raise UnsupportedConfig("Secure boot requires SMM feature enabled")
 

@@ -27,11 +27,9 @@ def emulator(domain: Domain, host: Host) -> None:
 
 
 def words(domain: Domain, host: Host) -> None:
-    """The title is one line; a boot loader of the host is Xen's."""
+    """The title is one line."""
     if domain.title and "\n" in domain.title:
         raise XmlError("Domain title can't contain newlines")
-    if domain.bootloader or domain.bootloader_args:
-        raise UnsupportedConfig("bootloader is not supported by QEMU")
 
 
 def life_cycle(domain: Domain, host: Host) -> None:
@@ -52,7 +50,6 @@ def life_cycle(domain: Domain, host: Host) -> None:
 
 def processors(domain: Domain, host: Host) -> None:
     """Their number, the order in which they come, and how they are arranged."""
-    _check_states(domain)
     count = domain.vcpu or 1
     topology = domain.cpu.topology if domain.cpu else None
     if topology is not None and topology.processors != count:
@@ -63,7 +60,8 @@ def processors(domain: Domain, host: Host) -> None:
     check_pool(domain.default_pool_min, domain.default_pool_max)
 
 
-def _check_states(domain: Domain) -> None:
+def states(domain: Domain, host: Host) -> None:
+    """The first processor is always there; one that is not there must be able to come."""
     if domain.vcpu_current == 0 or (domain.vcpus and not domain.vcpus[0].enabled):
         raise UnsupportedConfig("vcpu 0 can't be offline")
     if not domain.vcpus:
