@@ -117,7 +117,7 @@ def calls_of(root: Path, verb: Verb) -> int:
 
 def plan(root: Path, options: argparse.Namespace) -> list[tuple[Verb, str, int]]:
     """The attempts, in the order of the seed; of each verb an equal share comes first when time is short."""
-    chosen = [verb for verb in VERBS if options.verb in (None, verb.name)]
+    chosen = [verb for verb in VERBS if not options.verb or verb.name in options.verb.split(",")]
     faults = [options.fault] if options.fault else list(FAULTS)
     found = []
     for verb in chosen:
@@ -132,7 +132,7 @@ def plan(root: Path, options: argparse.Namespace) -> list[tuple[Verb, str, int]]
 def report(tried: Counter[tuple[str, str]], violated: Counter[tuple[str, str]]) -> None:
     """The table: violations/attempts of each verb and fault."""
     print(f"{'verb':20}" + "".join(f"{fault:>12}" for fault in FAULTS))
-    for verb in VERBS:
+    for verb in (one for one in VERBS if any(tried[one.name, fault] for fault in FAULTS)):
         cells = [f"{violated[verb.name, fault]}/{tried[verb.name, fault]}" for fault in FAULTS]
         print(f"{verb.name:20}" + "".join(f"{cell:>12}" for cell in cells))
     print(f"{sum(violated.values())} violations in {sum(tried.values())} injections")

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from virtctl.errors import InvalidArgument, OperationFailed, OperationUnsupported
+from virtctl.errors import (
+    InvalidArgument,
+    MonitorGone,
+    OperationFailed,
+    OperationUnsupported,
+    SystemFault,
+    VirtctlError,
+)
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.lifecycle import end
 from virtctl.state import status as statuses
-from virtctl.state.atomic import create_temp, discard, sync_folder
-from virtctl.values import DumpCoreOptions
+from virtctl.state.atomic import create_temp, discard, reap, sync_folder
+from virtctl.state.journal import Journal, Operation, Record
+from virtctl.values import DumpCoreOptions, Progress
+
+if TYPE_CHECKING:
+    from virtctl.qemu.qmp import Qmp
 
 FORMATS = {"elf": "elf", "kdump-zlib": "kdump-zlib", "kdump-lzo": "kdump-lzo", "kdump-snappy": "kdump-snappy",
            "win-dmp": "win-dmp"}
@@ -30,31 +43,55 @@ def dump(context: Context, target: Target, path: Path, options: DumpCoreOptions)
     if not options.memory_only:
         raise OperationUnsupported("only dumps of the memory are made: use --memory-only",
                                    hint="'save' writes the whole state of the guest")
-    import os
+    from virtctl.qemu.savewriter import regular_target
 
     with context.lock(target.uuid):
         guest = Guest(context, context.again(target).active)
-        fd, temp = create_temp(path)
+        real = regular_target(path)
+        record = Journal(context.paths, command=context.command).open(
+            target.uuid, "dump", name=guest.status.name, final=os.path.realpath(real), running=_is_running(guest))
         try:
-            _write(guest, temp, options)
-            os.fsync(fd)
-            temp.rename(path)
+            _into(guest, real, options, record)
         except BaseException:
-            discard(fd, temp)
+            _undo(guest, record)
             raise
-        os.close(fd)
-        sync_folder(path.parent)
+        record.done()
         _afterwards(context, guest, options)
 
 
-def _write(guest: Guest, temp: Path, options: DumpCoreOptions) -> None:
+def _is_running(guest: Guest) -> bool:
+    from virtctl.qemu import verbs
+
+    with guest.monitor() as monitor:
+        return verbs.status(monitor).running
+
+
+def _into(guest: Guest, path: Path, options: DumpCoreOptions, record: Operation) -> None:
+    """QEMU writes beside the name, which is given when all is on the disk."""
+    fd, temp = create_temp(path)
+    try:
+        _write(guest, temp, options, running=bool(record.record.facts["running"]))
+        os.fsync(fd)
+        temp.rename(path)
+    except BaseException as error:
+        discard(fd, temp)
+        if isinstance(error, OSError):
+            raise SystemFault(f"cannot write dump '{path}'", error) from error
+        raise
+    os.close(fd)
+    sync_folder(path.parent)
+
+
+def _write(guest: Guest, temp: Path, options: DumpCoreOptions, *, running: bool) -> None:
+    """QEMU stops the guest for the dump and lets it go on by itself, even if we are gone by then; one that is to end
+    with the dump must not go on.
+    """
     from virtctl.qemu import verbs
     from virtctl.qemu.monitor import short_path
     from virtctl.qemu.qmp import Qmp
 
-    with guest.monitor() as monitor:
-        was_running = verbs.status(monitor).running
-        if was_running and not options.live:
+    if running and options.crash:
+        with guest.monitor() as monitor:
             verbs.stop(monitor)
     link = short_path(guest.folder, temp)
     try:
@@ -65,22 +102,61 @@ def _write(guest: Guest, temp: Path, options: DumpCoreOptions) -> None:
             qmp.execute("dump-guest-memory", 10.0, **arguments)
             _await(qmp, options)
     finally:
-        (guest.folder / link).unlink(missing_ok=True)
-        if was_running and not options.live and not options.crash:
-            with guest.monitor() as monitor:
-                verbs.cont(monitor)
+        with suppress(OSError):
+            (guest.folder / link).unlink()
 
 
-def _await(qmp: Any, options: DumpCoreOptions) -> None:  # noqa: ANN401 - a Qmp, which is loaded where it is used
+def _undo(guest: Guest, record: Operation) -> None:
+    """The guest goes on; where that is not certain the record stays for the next command."""
+    try:
+        if statuses.is_running(guest.status):
+            _let_go_on(guest, running=bool(record.record.facts["running"]))
+        record.done()
+    except VirtctlError as error:
+        guest.context.warn(f"domain '{guest.status.name}' could not be resumed: {error}")
+        with suppress(VirtctlError):
+            record.abandon()
+
+
+def _let_go_on(guest: Guest, *, running: bool) -> None:
+    """Waits for the end of a dump that QEMU still writes, and undoes our own `stop`."""
+    from virtctl.qemu import verbs
+    from virtctl.qemu.qmp import Qmp
+
+    with suppress(MonitorGone), Qmp.connect(guest.folder, name=guest.status.name) as qmp:
+        _await_end(qmp)
+    if not running:
+        return
+    with guest.monitor() as monitor:
+        found = verbs.status(monitor)
+        if not found.running and found.reason in ("", "save-vm"):
+            verbs.cont(monitor)
+
+
+def finish_interrupted(guest: Guest | None, record: Record) -> str:
+    """Ends a dump that was cut off: the guest goes on if it ran, what was written is removed."""
+    name, final = str(record.facts["name"]), Path(str(record.facts["final"]))
+    if guest is not None:
+        _let_go_on(guest, running=bool(record.facts["running"]))
+    reap(final.parent)
+    record.done()
+    return f"an interrupted dump of domain '{name}' into '{final}' was undone"
+
+
+def _await_end(qmp: Qmp, progress: Progress | None = None) -> str:
+    """Waits while QEMU writes a dump; its word for how that ended."""
     while True:
         found = qmp.execute("query-dump")
-        if options.progress is not None and found["total"]:
-            options.progress(found["completed"], found["total"])
-        if found["status"] == "completed":
-            return
-        if found["status"] == "failed":
-            raise OperationFailed("QEMU could not write the dump", hint="is there room for the guest's memory?")
+        if progress is not None and found["total"]:
+            progress(found["completed"], found["total"])
+        if found["status"] != "active":
+            return str(found["status"])
         time.sleep(0.02)
+
+
+def _await(qmp: Qmp, options: DumpCoreOptions) -> None:
+    if _await_end(qmp, options.progress) != "completed":
+        raise OperationFailed("QEMU could not write the dump", hint="is there room for the guest's memory?")
 
 
 def _afterwards(context: Context, guest: Guest, options: DumpCoreOptions) -> None:

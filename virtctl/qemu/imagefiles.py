@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from virtctl.domain.domain import read_domain, write_domain
 from virtctl.errors import ImageError, OperationFailed, XmlError
 from virtctl.qemu.context import Context, Target
 from virtctl.schema.element import Mode
+from virtctl.state.atomic import reap
+from virtctl.state.journal import Journal, Record
 
 SECURE = Mode(secure=True)
 
@@ -39,4 +42,18 @@ def define_image_xml(context: Context, path: Path, xml: str | bytes, *, running:
     new = complete(xml, context.host)
     if old is not None and (old.name != new.name or old.uuid != new.uuid):
         raise XmlError(f"the document is of domain '{new.name}', the image of '{old.name}'")
-    define_xml(path, write_domain(new, SECURE), running=running)
+    real = Path(os.path.realpath(path))
+    record = Journal(context.paths, command=context.command).open(
+        new.uuid or "", "save-image-define", name=new.name, image=str(real))
+    try:
+        define_xml(path, write_domain(new, SECURE), running=running)
+    finally:
+        record.done()
+
+
+def finish_interrupted(record: Record) -> str:
+    """Clears up after an edit that was cut off; whoever opens the image next completes it where it had begun."""
+    image = Path(str(record.facts["image"]))
+    reap(image.parent)
+    record.done()
+    return f"an interrupted change of the document in '{image}' was cleared away"

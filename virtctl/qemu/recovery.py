@@ -98,6 +98,18 @@ def _pivot(context: Context, record: Record) -> str:
     return finish(context, _guest(context, record.uuid), record)
 
 
+def _dump(context: Context, record: Record) -> str:
+    from virtctl.qemu.coredump import finish_interrupted
+
+    return finish_interrupted(_guest(context, record.uuid), record)
+
+
+def _image_define(_context: Context, record: Record) -> str:
+    from virtctl.qemu.imagefiles import finish_interrupted
+
+    return finish_interrupted(record)
+
+
 def _rename(context: Context, record: Record) -> str:
     context.store.finish_rename(record)
     old, new = record.facts["old"], record.facts["new"]
@@ -117,7 +129,8 @@ def _start_saved(context: Context, record: Record) -> str:
 
 
 _HANDLERS: dict[str, Callable[[Context, Record], str]] = {
-    "save": _save, "pivot": _pivot, "rename": _rename, "start-saved": _start_saved}
+    "save": _save, "pivot": _pivot, "dump": _dump, "save-image-define": _image_define,
+    "rename": _rename, "start-saved": _start_saved}
 
 
 # Interrupted starts

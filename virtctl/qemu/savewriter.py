@@ -32,7 +32,7 @@ class ImageWriter:
             raise ImageError(f"Invalid save image format specified: {compression}")
         self.path = path
         self.length = 0
-        self._real = _target(path)
+        self._real = regular_target(path)
         self._data, offset = saveheader.pack_data(xml, cookie)
         self._header = Header(VERSION, len(self._data), 0, COMPRESSIONS.index(compression), offset, magic=PARTIAL)
         self._compressor = compress.compressor(compression)
@@ -121,8 +121,8 @@ class ImageWriter:
         return SystemFault(f"cannot write save image '{self.path}'", cause)
 
 
-def _target(path: Path) -> Path:
-    """The file that `path` means: a link is followed, as libvirt does, but not another user's in a shared folder."""
+def regular_target(path: Path) -> Path:
+    """The file that is to be replaced: a link is followed, as libvirt does, but not a stranger's in a shared folder."""
     try:
         found = path.lstat()
     except FileNotFoundError:

@@ -290,4 +290,7 @@ def _hold_slave(child: Spawned, pts: str) -> None:
         if child.ended(0.2):
             raise child.failure()
         raise QemuFailed(f"monitor '{pts}' does not belong to process {child.identity.pid}")
-    os.fchmod(slave, 0o600)
+    try:
+        os.fchmod(slave, 0o600)
+    except OSError as cause:
+        raise SystemFault(f"cannot change the mode of monitor '{pts}'", cause) from cause
