@@ -34,6 +34,7 @@ GROUPS = (
 
 ROWS = (
     Row("autostart", "lifecycle:autostart", "domain", "start a domain with the host, or no longer"),
+    Row("autostart-run", "hoststart:autostart_run", "domain", "start every domain marked to start with the host"),
     Row("blockcopy", "blockcopy:blockcopy", "domain", "copy a disk to another place while the guest runs"),
     Row("blockjob", "blockjob:blockjob", "domain", "look at, limit, end or pivot the job of a disk"),
     Row("console", "console:console", "domain", "talk to the guest over its serial console"),
