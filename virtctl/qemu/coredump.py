@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FORMATS = {"elf": "elf", "kdump-zlib": "kdump-zlib", "kdump-lzo": "kdump-lzo", "kdump-snappy": "kdump-snappy",
            "win-dmp": "win-dmp"}
+WHOLE = "whole"  # the phase in which the file has its name, and only the guest's end or reset is left
 
 
 def dump(context: Context, target: Target, path: Path, options: DumpCoreOptions) -> None:
@@ -52,11 +53,12 @@ def dump(context: Context, target: Target, path: Path, options: DumpCoreOptions)
             target.uuid, "dump", name=guest.status.name, final=os.path.realpath(real), running=_is_running(guest))
         try:
             _into(guest, real, options, record)
+            record.phase(WHOLE, crash=options.crash, reset=options.reset)
         except BaseException:
             _undo(guest, record)
             raise
+        _afterwards(context, guest, record.record)
         record.done()
-        _afterwards(context, guest, options)
 
 
 def _is_running(guest: Guest) -> bool:
@@ -133,14 +135,20 @@ def _let_go_on(guest: Guest, *, running: bool) -> None:
             verbs.cont(monitor)
 
 
-def finish_interrupted(guest: Guest | None, record: Record) -> str:
-    """Ends a dump that was cut off: the guest goes on if it ran, what was written is removed."""
+def finish_interrupted(context: Context, guest: Guest | None, record: Record) -> str:
+    """Ends a dump that was cut off: the guest goes on if it ran, what was written is removed; but one that is whole is
+    followed by what was to follow it.
+    """
     name, final = str(record.facts["name"]), Path(str(record.facts["final"]))
+    whole = record.phase == WHOLE
     if guest is not None:
-        _let_go_on(guest, running=bool(record.facts["running"]))
+        if whole:
+            _afterwards(context, guest, record)
+        else:
+            _let_go_on(guest, running=bool(record.facts["running"]))
     reap(final.parent)
     record.done()
-    return f"an interrupted dump of domain '{name}' into '{final}' was undone"
+    return f"an interrupted dump of domain '{name}' into '{final}' was {'brought to its end' if whole else 'undone'}"
 
 
 def _await_end(qmp: Qmp, progress: Progress | None = None) -> str:
@@ -159,11 +167,11 @@ def _await(qmp: Qmp, options: DumpCoreOptions) -> None:
         raise OperationFailed("QEMU could not write the dump", hint="is there room for the guest's memory?")
 
 
-def _afterwards(context: Context, guest: Guest, options: DumpCoreOptions) -> None:
+def _afterwards(context: Context, guest: Guest, record: Record) -> None:
     from virtctl.qemu import verbs
 
-    if options.crash:
+    if record.facts["crash"]:
         end(context, guest.status, statuses.CRASHED)
-    elif options.reset:
+    elif record.facts["reset"]:
         with guest.monitor() as monitor:
             verbs.system_reset(monitor)

@@ -101,7 +101,7 @@ def _pivot(context: Context, record: Record) -> str:
 def _dump(context: Context, record: Record) -> str:
     from virtctl.qemu.coredump import finish_interrupted
 
-    return finish_interrupted(_guest(context, record.uuid), record)
+    return finish_interrupted(context, _guest(context, record.uuid), record)
 
 
 def _image_define(_context: Context, record: Record) -> str:
