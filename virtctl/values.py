@@ -114,6 +114,25 @@ class BlockCopy(NamedTuple):
     synchronous_writes: bool = False
 
 
+class BlockCommit(NamedTuple):
+    """What `blockcommit` is asked for. `top` and `base` are paths or `vda[1]`; `bandwidth` in bytes a second."""
+
+    base: str | None = None
+    top: str | None = None
+    bandwidth: int = 0
+    active: bool = False
+    shallow: bool = False
+    delete: bool = False
+
+
+class BlockSizes(NamedTuple):
+    """`domblkinfo`, in bytes: what the guest sees, what is taken on the host, how long the file is."""
+
+    capacity: int
+    allocation: int
+    physical: int
+
+
 class NodeInfo(NamedTuple):
     """`nodeinfo`; memory in KiB, frequency in MHz."""
 

@@ -6,7 +6,6 @@ import os
 import stat
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 from virtctl.domain.devices.disk import Disk
 from virtctl.domain.devices.disk_chain import FORMATS
@@ -14,6 +13,7 @@ from virtctl.domain.domain import Domain, read_domain, write_domain
 from virtctl.errors import InvalidArgument, MonitorGone, OperationFailed, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu import images
 from virtctl.qemu.blockjobs import COPY, Job, clear_job, refuse_second, remember, remembered, settle
+from virtctl.qemu.chains import chain
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.guest import Guest
@@ -37,7 +37,7 @@ def blockcopy(context: Context, target: Target, disk: str, copy: BlockCopy) -> N
         live = guest.live()
         found = find_disk(live, disk)
         old = image_of(found)
-        before = _refuse_busy(guest, found)
+        before = refuse_busy(guest, found)
         new = _target_image(found, old, copy)
         put_mirror(found, new, job=COPY)
         _refuse_unwritable(live, found, new)
@@ -51,7 +51,7 @@ def blockcopy(context: Context, target: Target, disk: str, copy: BlockCopy) -> N
         undo.pop_all()
 
 
-def _refuse_busy(guest: Guest, disk: Disk) -> str:
+def refuse_busy(guest: Guest, disk: Disk) -> str:
     """QEMU's name of the image in use. Raises BlockCopyActive for a disk that has a job."""
     from virtctl.qemu import verbs
 
@@ -75,23 +75,27 @@ def _target_image(disk: Disk, old: Image, copy: BlockCopy) -> Image:
         raise InvalidArgument("absolute path must be used as block copy target")
     if copy.format is not None and copy.format not in FORMATS:
         raise UnsupportedConfig(f"unknown driver format value '{copy.format}'")
-    type = "block" if copy.block_device else "file"
-    try:
-        there = os.stat(copy.dest)  # noqa: PTH116 - the user's path as it is
-    except FileNotFoundError as cause:
-        if copy.reuse_external or copy.block_device:
-            raise SystemFault(f"missing destination file for disk {disk.target}: {copy.dest}", cause) from cause
-        return Image(copy.dest, copy.format or old.format, type)
-    except OSError as cause:
-        raise SystemFault(f"unable to stat for disk {disk.target}: {copy.dest}", cause) from cause
+    there = _look(disk, copy)
+    if there is None:
+        return Image(copy.dest, copy.format or old.format, "block" if copy.block_device else "file")
     if not stat.S_ISBLK(there.st_mode):
         _check_file(disk, there, copy)
-    elif not copy.block_device:
-        type = "block"
     if _same(old.path, there):
         raise UnsupportedConfig(f"disk '{disk.target}' cannot be copied onto itself: {copy.dest}")
     format = copy.format or (_probe(copy.dest) if copy.reuse_external else old.format)
-    return Image(copy.dest, format, type)
+    return Image(copy.dest, format, "block" if stat.S_ISBLK(there.st_mode) else "file")
+
+
+def _look(disk: Disk, copy: BlockCopy) -> os.stat_result | None:
+    """What is there; None where nothing is and nothing has to be."""
+    try:
+        return os.stat(copy.dest)  # noqa: PTH116 - the user's path as it is
+    except FileNotFoundError as cause:
+        if copy.reuse_external or copy.block_device:
+            raise SystemFault(f"missing destination file for disk {disk.target}: {copy.dest}", cause) from cause
+        return None
+    except OSError as cause:
+        raise SystemFault(f"unable to stat for disk {disk.target}: {copy.dest}", cause) from cause
 
 
 def _refuse_unwritable(live: Domain, disk: Disk, new: Image) -> None:
@@ -173,27 +177,9 @@ def _fill_empty(path: Path, new: Image, size: int, backing: tuple[str, str] | No
 
 
 def _measure(guest: Guest, disk: Disk) -> tuple[int, tuple[str, str] | None]:
-    """What the guest sees of the disk in bytes, and path and format of the image below, from QEMU."""
-    image = _ask(guest, drive_name(disk)) or images.info(disk.image or "", disk.format)
-    size = int(image["virtual-size"])
-    path = image.get("full-backing-filename") or image.get("backing-filename")
-    return size, (str(path), str(image.get("backing-filename-format") or "raw")) if path else None
-
-
-def _ask(guest: Guest, drive: str) -> dict[str, Any] | None:
-    from virtctl.errors import MonitorTimeout
-    from virtctl.qemu.qmp import Qmp
-
-    try:
-        with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
-            listed = qmp.execute("query-block")
-    except (MonitorGone, MonitorTimeout):
-        return None
-    for one in listed:
-        if one["device"] == drive and one.get("inserted"):
-            found: dict[str, Any] = one["inserted"]["image"]
-            return found
-    return None
+    """What the guest sees of the disk in bytes, and path and format of the image below."""
+    links = chain(guest, disk)
+    return links[0].size, (links[1].path, links[1].format) if len(links) > 1 else None
 
 
 def _begin(guest: Guest, job: Job, copy: BlockCopy) -> None:

@@ -32,7 +32,8 @@ _QEMU_KINDS = {"mirror": COPY, "stream": PULL, "commit": COMMIT}
 
 class Job(NamedTuple):
     """A job as we remember it. `drive` is QEMU's name of the disk's drive and of the job, `before` and `after` are
-    QEMU's names of the image in use before the job and (copy, active commit) after its pivot.
+    QEMU's names of the image in use before the job and (copy, active commit) after its pivot. `base` and `top` bound
+    a pull or commit, `gone` are the images that are to be removed after it.
     """
 
     kind: str
@@ -44,7 +45,8 @@ class Job(NamedTuple):
     after: str
     shallow: bool = False
     base: str | None = None
-    delete: bool = False
+    top: str | None = None
+    gone: tuple[str, ...] = ()
     ready: bool = False
     aborting: bool = False
 
@@ -56,7 +58,8 @@ class Job(NamedTuple):
     def read(cls, facts: dict[str, Any]) -> Job:
         """From that form."""
         known = {field: facts[field] for field in cls._fields if field in facts}
-        return cls(**{**known, "old": Image.read(facts["old"]), "new": Image.read(facts["new"])})
+        return cls(**{**known, "old": Image.read(facts["old"]), "new": Image.read(facts["new"]),
+                      "gone": tuple(facts.get("gone", ()))})
 
 
 def remembered(guest: Guest) -> dict[str, Job]:
@@ -153,7 +156,7 @@ def settle(guest: Guest, ours: Job) -> None:
     if ours.kind in (COPY, ACTIVE_COMMIT):
         _settle_copy(guest, ours, drive.file if drive else None)
         return
-    from virtctl.qemu.chains import settle_chain
+    from virtctl.qemu.commit import settle_chain
 
     settle_chain(guest, ours)
 

@@ -58,6 +58,16 @@ def info(path: str, format: str | None = None) -> dict[str, Any]:
     return found
 
 
+def chain(path: str, format: str | None = None) -> list[dict[str, Any]]:
+    """The same of an image and all those below it, itself first."""
+    import json
+
+    form = ["-f", format] if format else []
+    words = _qemu_img("info", "-U", "--backing-chain", "--output=json", *form, path,
+                      what=f"cannot look at image '{path}'")
+    return list(json.loads(words))
+
+
 def _qemu_img(*words: str, what: str) -> str:
     import subprocess
 

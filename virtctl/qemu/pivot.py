@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virtctl.domain.domain import read_domain, write_domain
@@ -23,6 +24,7 @@ from virtctl.errors import (
     MonitorError,
     MonitorGone,
     OperationFailed,
+    SystemFault,
     VirtctlError,
 )
 from virtctl.qemu.blockjobs import ACTIVE_COMMIT, COPY, Job, clear_job, forget, is_ready, no_job, progress, remembered
@@ -31,6 +33,7 @@ from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.sources import find_disk, put_image
 from virtctl.schema.element import Mode
+from virtctl.state.atomic import remove_file
 from virtctl.state.journal import Journal, Operation, Record
 from virtctl.state.rewrite import Rewrite
 
@@ -64,11 +67,13 @@ def pivot(context: Context, target: Target, disk: str) -> float:
             record = Journal(context.paths, command=context.command).open(
                 target.uuid, "pivot", name=guest.status.name, job=job.facts(), running=running)
             try:
-                return _switch(guest, monitor, job, papers, record)
+                paused = _switch(guest, monitor, job, papers, record)
             except BaseException:
                 if record.record.path.exists():
                     record.abandon()
                 raise
+        remove_gone(guest, job)
+        return paused
 
 
 def _refuse_unready(guest: Guest, job: Job) -> None:
@@ -117,7 +122,10 @@ class Papers:
 def _changed(text: str | bytes, job: Job, mode: Mode) -> str:
     """A document in which the job's disk has its new image."""
     domain = read_domain(text, mode)
-    put_image(find_disk(domain, job.target), job.new, keep_backing=job.shallow)
+    disk = find_disk(domain, job.target)
+    put_image(disk, job.new, keep_backing=job.shallow)
+    if job.kind == ACTIVE_COMMIT:
+        disk.backing = None  # what lies below the base, its own head says
     return write_domain(domain, mode)
 
 
@@ -214,6 +222,15 @@ def _unwritten(context: Context, name: str, job: Job, trouble: VirtctlError) -> 
         hint="every later command on this domain tries to write it again; do not start it elsewhere before")
 
 
+def remove_gone(guest: Guest, job: Job) -> None:
+    """Removes the images that a commit was to leave behind, none of which is in use any more."""
+    for path in job.gone:
+        try:
+            remove_file(Path(path))
+        except SystemFault as error:
+            guest.context.warn(str(error))
+
+
 def adopt_image(guest: Guest, job: Job) -> None:
     """A switch that QEMU has made and we have not written down: does that. The caller holds the domain's lock."""
     context, name = guest.context, guest.status.name
@@ -249,6 +266,8 @@ def finish(context: Context, guest: Guest | None, record: Record) -> str:
     if trouble is not None:
         raise _unwritten(context, name, job, trouble) from trouble
     record.done()
+    if done and guest is not None:
+        remove_gone(guest, job)
     if not done:
         return (f"an interrupted pivot of disk '{job.target}' of domain '{name}' did not switch: "
                 f"the guest goes on with '{job.old.path}'")
