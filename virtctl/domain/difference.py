@@ -89,7 +89,7 @@ def _compare(one: Node, other: Node, path: str) -> Iterator[Change]:
     if old != new:
         yield Change(path, old or "", new or "")
     left, right = _named(one), _named(other)
-    for name in dict.fromkeys((*left, *right)):
+    for name in _in_order(list(left), list(right)):
         here, there = left.get(name), right.get(name)
         if here is not None and there is not None:
             yield from _compare(here, there, f"{path}/{name}")
@@ -97,6 +97,19 @@ def _compare(one: Node, other: Node, path: str) -> Iterator[Change]:
             yield Change(f"{path}/{name}", _brief(here), None)
         elif there is not None:
             yield Change(f"{path}/{name}", None, _brief(there))
+
+
+def _in_order(left: list[str], right: list[str]) -> list[str]:
+    """All names, what only the one side has after what it follows there."""
+    merged = list(left)
+    place = 0
+    for name in right:
+        if name in left:
+            place = merged.index(name) + 1
+        else:
+            merged.insert(place, name)
+            place += 1
+    return merged
 
 
 def _text(node: Node) -> str | None:

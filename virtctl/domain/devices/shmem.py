@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtctl.domain.devices.device import Device
 from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
-from virtctl.schema.element import Child, Element, Field, Mode, Size
+from virtctl.schema.element import Child, Dropped, Element, Field, Mode, Size
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, OnOff, Str, UInt
@@ -21,6 +21,7 @@ class Server(Element, tag="server"):
 class Msi(Element, tag="msi"):
     """Interrupts between guests."""
 
+    enabled = Dropped("@enabled", doc="of early versions")
     vectors = Field("@vectors", UInt(), doc="how many")
     ioeventfd = Field("@ioeventfd", OnOff(), doc="handle them in another thread")
 
