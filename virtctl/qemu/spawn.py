@@ -214,7 +214,11 @@ def open_log(path: Path) -> int:
     if (found.st_mode & 0o170000) != 0o100000 or found.st_nlink != 1:
         os.close(fd)
         raise InvalidArgument(f"log file '{path}' is not a plain file of its own")
-    os.fchmod(fd, 0o600)
+    try:
+        os.fchmod(fd, 0o600)
+    except OSError as cause:
+        os.close(fd)
+        raise SystemFault(f"cannot change the mode of log file '{path}'", cause) from cause
     return fd
 
 
