@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from virtctl.values import (
+    BlockCommit,
     BlockCopy,
     BlockJob,
     BlockRow,
+    BlockSizes,
     ConsolePlace,
     Defined,
     DomainInfo,
@@ -144,6 +146,14 @@ class Driver(Protocol):
         """Switches the disk to the copy; the milliseconds for which the guest was paused."""
     def blockjob_speed(self, ref: str, disk: str, bandwidth: int) -> None:
         """Limits the job, in bytes a second; 0 for no limit."""
+    def blockpull(self, ref: str, disk: str, *, base: str | None = None, bandwidth: int = 0) -> None:
+        """Starts filling a disk's image from those below it, down to `base`."""
+    def blockcommit(self, ref: str, disk: str, commit: BlockCommit) -> None:
+        """Starts writing what images hold into one below them."""
+    def blockresize(self, ref: str, disk: str, size: int) -> None:
+        """Changes the size of a running guest's disk, in bytes."""
+    def block_sizes(self, ref: str, disk: str) -> BlockSizes:
+        """How large a disk is, for the guest and on the host."""
 
     # The monitor
     def monitor_hmp(self, ref: str, command: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtctl.drivers.qemu_base import Connected
-from virtctl.values import BlockCopy, BlockJob
+from virtctl.values import BlockCommit, BlockCopy, BlockJob, BlockSizes
 
 
 class JobVerbs(Connected):
@@ -38,3 +38,27 @@ class JobVerbs(Connected):
         from virtctl.qemu import blockjobs
 
         blockjobs.set_speed(self.context, self._change(ref), disk, bandwidth)
+
+    def blockpull(self, ref: str, disk: str, *, base: str | None = None, bandwidth: int = 0) -> None:
+        """Starts filling a disk's image from those below it."""
+        from virtctl.qemu.commit import blockpull
+
+        blockpull(self.context, self._change(ref), disk, base=base, bandwidth=bandwidth)
+
+    def blockcommit(self, ref: str, disk: str, commit: BlockCommit) -> None:
+        """Starts writing what images hold into one below them."""
+        from virtctl.qemu.commit import blockcommit
+
+        blockcommit(self.context, self._change(ref), disk, commit)
+
+    def blockresize(self, ref: str, disk: str, size: int) -> None:
+        """Changes the size of a running guest's disk."""
+        from virtctl.qemu import blockinfo
+
+        blockinfo.resize(self.context, self._change(ref), disk, size)
+
+    def block_sizes(self, ref: str, disk: str) -> BlockSizes:
+        """How large a disk is."""
+        from virtctl.qemu import blockinfo
+
+        return blockinfo.sizes(self.context, self._find(ref), disk)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from virtctl.errors import InternalError, NoSupport, VirtctlError
 from virtctl.values import (
+    BlockCommit,
     BlockCopy,
     BlockJob,
+    BlockSizes,
     ConsolePlace,
     Defined,
     DomainRow,
@@ -188,6 +190,22 @@ class NotThere:
     def blockjob_speed(self, ref: str, disk: str, bandwidth: int) -> None:
         """Cannot be done."""
         raise NoSupport("virDomainBlockJobSetSpeed")
+
+    def blockpull(self, ref: str, disk: str, *, base: str | None = None, bandwidth: int = 0) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainBlockPull")
+
+    def blockcommit(self, ref: str, disk: str, commit: BlockCommit) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainBlockCommit")
+
+    def blockresize(self, ref: str, disk: str, size: int) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainBlockResize")
+
+    def block_sizes(self, ref: str, disk: str) -> BlockSizes:
+        """Cannot be done."""
+        raise NoSupport("virDomainGetBlockInfo")
 
     def monitor_hmp(self, ref: str, command: str) -> str:
         """Cannot be done."""
