@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 PACKAGES="qemu-system-x86 qemu-utils seabios ovmf swtpm swtpm-tools python3 python3-venv strace busybox-static
-lzop bzip2 xz-utils resource-agents libxml2-utils libvirt-clients libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu procps"
+lzop bzip2 xz-utils zstd gcc libc6-dev resource-agents libxml2-utils libvirt-clients libvirt-daemon libvirt-daemon-system libvirt-daemon-driver-qemu procps"
 KERNEL=.venv/share/virtctl-tests/kernel
 
 as_root() {

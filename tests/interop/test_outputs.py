@@ -45,8 +45,6 @@ DOCUMENT = """<domain type='qemu'>
 </domain>
 """
 
-KNOWN_DIFFERENCE = pytest.mark.xfail(reason="differs still", strict=False)
-
 WHEN_OFF = [
     "list --all",
     "list --all --name",
@@ -66,10 +64,10 @@ WHEN_OFF = [
     "dumpxml twin",
     "dumpxml twin --inactive --security-info",
     "dumpxml twin --xpath //disk/target",
-    pytest.param("dumpxml twin --xpath //disk --wrap", marks=KNOWN_DIFFERENCE),
-    pytest.param("dumpxml twin --migratable", marks=KNOWN_DIFFERENCE),
+    "dumpxml twin --xpath //disk --wrap",
+    "dumpxml twin --migratable",
     "vncdisplay twin",
-    pytest.param("ttyconsole twin", marks=KNOWN_DIFFERENCE),
+    "ttyconsole twin",
     "domdisplay twin",
     "suspend twin",
     "resume twin",
