@@ -97,8 +97,8 @@ class Ports:
             raise XmlError(f"Missing USB bus {address.bus}")
         here, path = self.buses[address.bus], parse_port(address.port or "")
         for number in path[:-1]:
-            if number > here.count or number < 1:
-                break
+            if not 1 <= number <= here.count:
+                raise XmlError(f"port {number} out of range in USB address bus: {address.bus} port: {address.port}")
             if number not in here.hubs:
                 raise XmlError(f"there is no hub at port {number} in USB address bus: {address.bus} "
                                f"port: {address.port}")
