@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from virtctl.errors import UnsupportedConfig, XmlError
-from virtctl.schema.element import Child, Element, Field, Flag, Mode, Size
+from virtctl.schema.element import INACTIVE, Child, Element, Field, Flag, Mode, Size
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, OnOff, Str, UInt
 
@@ -132,7 +134,7 @@ class Xen(Group, tag="xen"):
 class Tcg(Element, tag="tcg"):
     """Features of QEMU's emulation."""
 
-    tb_cache = Size("tb-cache", doc="size of the translated code's cache")
+    tb_cache = Size("tb-cache", place="./tb-cache", doc="size of the translated code's cache")
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """QEMU counts in MiB."""
@@ -183,7 +185,8 @@ class Features(Element, tag="features"):
     vmport = _switch("vmport", "VMware's I/O port")
     gic = Child("gic", Gic, doc="ARM's interrupt controller")
     smm = _switch("smm", "system management mode")
-    tseg = Size("smm/tseg", unit="MiB", pretty=True, doc="memory of system management mode")
+    tseg = Size("smm/tseg", place="string(./features/smm/tseg)", unit="MiB", pretty=True,
+                doc="memory of system management mode")
     ioapic = Field("ioapic/@driver", Enum("kvm", "qemu"), doc="who emulates the I/O APIC")
     hpt_resizing = Field("hpt/@resizing", Enum("enabled", "disabled", "required"), doc="resizing of the page table")
     hpt_maxpagesize = Size("hpt/maxpagesize", pretty=True, doc="greatest page size (pseries)")
@@ -198,6 +201,14 @@ class Features(Element, tag="features"):
     ibs = Field("ibs/@value", Enum("broken", "workaround", "fixed-ibs", "fixed-ccd", "fixed-na"),
                 doc="indirect branch speculation (pseries)")
     tcg = Child("tcg", Tcg, doc="features of QEMU's emulation")
+
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Management mode that is off has no memory."""
+        for smm in node.all("smm"):
+            if smm.attrs.get("state") == "off":
+                smm.children = [child for child in smm.children if child.tag != "tseg"]
+        return super().parse(node, mode)
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """An element without a state means on."""

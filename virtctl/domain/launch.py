@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
-from virtctl.schema.element import Children, Element, Field, Mode
+from virtctl.schema.element import INACTIVE, Children, Element, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
+from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Hex, OnOff, Str, UInt, YesNo
 
 
@@ -23,15 +26,17 @@ class LaunchSecurity(Element, tag="launchSecurity"):
     dh_cert = Field("dhCert", Str(), doc="the owner's key, base64")
     session = Field("session", Str(), doc="the owner's session, base64")
 
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Only SEV reads what is inside."""
+        if node.attrs.get("type") != "sev":
+            node = relevant(node, cls.plan, ("type",))
+        return super().parse(node, mode)
+
     def parsed(self, node: Node, mode: Mode) -> None:
         """SEV cannot do without a policy."""
         if self.type == "sev" and self.policy is None:
             raise XmlError("failed to get launch security policy")
-
-    def check(self) -> None:
-        """The QEMU of this host must know it."""
-        name = "SEV" if self.type == "sev" else "S390 PV"
-        raise UnsupportedConfig(f"{name} launch security is not supported with this QEMU binary")
 
 
 class Cipher(Element, tag="cipher"):

@@ -9,6 +9,7 @@ from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
 from virtctl.schema.element import INACTIVE, Child, Children, Dropped, Element, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
+from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Int, Str, UInt, YesNo
 
 FEATURES = ("enrolled-keys", "secure-boot")
@@ -98,10 +99,12 @@ class BootMenu(Element, tag="bootmenu"):
     enable = Field("@enable", YesNo(), doc="whether it is shown")
     timeout = Field("@timeout", UInt(), doc="milliseconds that it is shown")
 
-    def parsed(self, node: Node, mode: Mode) -> None:
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
         """Only a menu that is shown can time out."""
-        if not self.enable:
-            self.timeout = None
+        if node.attrs.get("enable") != "yes":
+            node = relevant(node, cls.plan, ("enable",))
+        return super().parse(node, mode)
 
     def check(self) -> None:
         """What the firmware can count."""

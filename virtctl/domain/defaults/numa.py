@@ -48,7 +48,7 @@ def huge_pages(domain: Domain, host: Host) -> None:
 
 def page_cells(domain: Domain, host: Host) -> None:
     """A cell that pages are for must be there."""
-    count = max(len(cells_of(domain)), 1)
+    count = len(cells_of(domain))
     for page in _pages(domain):
         beyond = [number for number in sorted(page.nodeset or ()) if number >= count]
         if beyond:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from virtctl.domain.devices.device import Device
+from virtctl.domain.devices.device import COMMON, Device
 from virtctl.errors import UnsupportedConfig
 from virtctl.schema.element import INACTIVE, Child, Element, Field, Mode
 from virtctl.schema.node import Node
@@ -52,12 +52,15 @@ class Stream(Element):
     channels = Field("settings/@channels", Positive(), doc="number of channels")
     format = Field("settings/@format", Enum(*FORMATS), doc="sample format")
 
+    def parsed(self, node: Node, mode: Mode) -> None:
+        """Settings are told to be fixed."""
+        if node.find("settings") is not None and not self.fixed_settings:
+            raise UnsupportedConfig("audio settings specified without fixed settings flag")
+
     def check(self) -> None:
         """Settings need the mixing engine, and the word that they are fixed."""
         if self.fixed_settings and not self.mixing_engine:
             raise UnsupportedConfig("fixed audio settings requires mixing engine")
-        if not self.fixed_settings and (self.frequency or self.channels or self.format):
-            raise UnsupportedConfig("audio settings specified without fixed settings flag")
 
     def written(self, node: Node, mode: Mode) -> None:
         """Fixed settings are told, even when there are none."""
@@ -91,7 +94,7 @@ class Audio(Device, tag="audio"):
             raise cls().missing(Audio.type)
         kind = node.attrs["type"]
         unused = [name for names in OWN.values() for name in names if name not in OWN.get(kind, ())]
-        kept = relevant(node, cls.plan, [field.name for field in cls.fields if field.name not in unused])
+        kept = relevant(node, cls.plan, [field.name for field in cls.fields if field.name not in (*unused, *COMMON)])
         kept.children = [relevant(child, Stream.plan, COMMON_STREAM + STREAM.get(kind, ()))
                          if child.tag in ("input", "output") else child for child in kept.children]
         return super().parse(kept, mode)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from virtctl.domain.devices.device import Device
+from typing import Self
+
+from virtctl.domain.devices.device import COMMON, Device
 from virtctl.domain.devices.virtio import DRIVER_LAST, TRANSITIONAL, virtio_options
-from virtctl.schema.element import Field, Mode
+from virtctl.errors import UnsupportedConfig
+from virtctl.schema.element import INACTIVE, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
+from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Int, OnOff
 
 
@@ -25,9 +29,20 @@ class Memballoon(Device, tag="memballoon"):
         ordered = super().output_order(found)
         return sorted(ordered, key=lambda field: field.name in DRIVER_LAST)
 
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """No balloon sits nowhere."""
+        if node.attrs.get("model") == "none":
+            node = relevant(node, cls.plan, [field.name for field in cls.fields if field.name not in COMMON])
+        return super().parse(node, mode)
+
     def parsed(self, node: Node, mode: Mode) -> None:
-        """No period is none; no balloon sits nowhere."""
+        """No period is none."""
         super().parsed(node, mode)
         self.period = self.period if (self.period or 0) > 0 else None
-        if self.model == "none":
-            self.address = None
+
+    def check(self) -> None:
+        """Xen's is not QEMU's."""
+        super().check()
+        if self.model == "xen":
+            raise UnsupportedConfig("Memory balloon device type 'xen' is not supported by this version of qemu")

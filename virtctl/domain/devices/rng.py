@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from virtctl.domain.devices.chardev_source import USES, Chardev
 from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.virtio import TRANSITIONAL, virtio_options
 from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
-from virtctl.schema.element import Children, Field, Mode
+from virtctl.schema.element import INACTIVE, Children, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.marks import Prop
 from virtctl.schema.node import Node
+from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Str, UInt
 
 
@@ -27,6 +30,13 @@ class RngBackend(Chardev, tag="backend"):
         """What it is comes before where it is."""
         first = ("model", "type", "path_")
         return sorted(found.values(), key=lambda field: field.name not in first)
+
+    @classmethod
+    def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
+        """Only a daemon is connected to."""
+        if node.attrs.get("model") != "egd":
+            node = relevant(node, cls.plan, ("model", "path_"))
+        return super().parse(node, mode)
 
     def missing(self, field: Declared) -> VirtctlError:
         """The error for a kind that is not there."""

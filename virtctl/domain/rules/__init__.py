@@ -37,6 +37,7 @@ WHOLE: list[Rule] = [  # about the guest as a whole: these come before what sing
     general.features,
     general.timers,
     general.resource_control,
+    general.launch,
 ]
 RULES: list[Rule] = [
     general.identity,

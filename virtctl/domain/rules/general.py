@@ -116,6 +116,13 @@ def resource_control(domain: Domain, host: Host) -> None:
         raise UnsupportedConfig("cachetune is only supported for KVM domains")
 
 
+def launch(domain: Domain, host: Host) -> None:
+    """The QEMU of this host must be able to start a confidential guest."""
+    if domain.launch_security is not None:
+        name = "SEV" if domain.launch_security.type == "sev" else "S390 PV"
+        raise UnsupportedConfig(f"{name} launch security is not supported with this QEMU binary")
+
+
 def identity(domain: Domain, host: Host) -> None:
     """The firmware's tables must tell the guest's own identity."""
     for table in domain.sysinfo:
