@@ -24,3 +24,10 @@ def relevant(node: Node, plan: Plan, names: Collection[str]) -> Node:
         elif below is None or below.name in names:
             kept.children.append(child)
     return kept
+
+
+def without(node: Node, tags: Collection[str]) -> Node:
+    """`node` without its children of some tags."""
+    kept = Node(node.tag, node.attrs, node.text, node.line)
+    kept.children = [child for child in node.children if child.tag not in tags]
+    return kept

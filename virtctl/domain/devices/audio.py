@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Self
 
-from virtctl.domain.devices.device import COMMON, Device
+from virtctl.domain.devices.device import Device
+from virtctl.domain.devices.memballoon import PLACE
 from virtctl.errors import UnsupportedConfig
 from virtctl.schema.element import INACTIVE, Child, Element, Field, Mode
 from virtctl.schema.node import Node
-from virtctl.schema.relevant import relevant
+from virtctl.schema.relevant import relevant, without
 from virtctl.schema.types import Enum, Int, Positive, Str, YesNo
 
 # What each kind of backend reads beside what all read: of itself, and of each direction.
@@ -94,7 +95,7 @@ class Audio(Device, tag="audio"):
             raise cls().missing(Audio.type)
         kind = node.attrs["type"]
         unused = [name for names in OWN.values() for name in names if name not in OWN.get(kind, ())]
-        kept = relevant(node, cls.plan, [field.name for field in cls.fields if field.name not in (*unused, *COMMON)])
+        kept = relevant(without(node, PLACE), cls.plan, [field.name for field in cls.fields if field.name not in unused])
         kept.children = [relevant(child, Stream.plan, COMMON_STREAM + STREAM.get(kind, ()))
                          if child.tag in ("input", "output") else child for child in kept.children]
         return super().parse(kept, mode)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Self
 
-from virtctl.domain.devices.device import COMMON, Device
+from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.virtio import DRIVER_LAST, TRANSITIONAL, virtio_options
 from virtctl.errors import UnsupportedConfig
 from virtctl.schema.element import INACTIVE, Field, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
-from virtctl.schema.relevant import relevant
+from virtctl.schema.relevant import without
 from virtctl.schema.types import Enum, Int, OnOff
+
+PLACE = ("boot", "alias", "master", "rom", "acpi", "address")  # what is read of a device that is there
 
 
 class Memballoon(Device, tag="memballoon"):
@@ -33,7 +35,7 @@ class Memballoon(Device, tag="memballoon"):
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
         """No balloon sits nowhere."""
         if node.attrs.get("model") == "none":
-            node = relevant(node, cls.plan, [field.name for field in cls.fields if field.name not in COMMON])
+            node = without(node, PLACE)
         return super().parse(node, mode)
 
     def parsed(self, node: Node, mode: Mode) -> None:
