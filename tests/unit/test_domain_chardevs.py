@@ -152,3 +152,14 @@ def test_a_definition_does_not_show_them():
     text = write_domain(live_domain())
     assert "/dev/pts" not in text
     assert "state=" not in text
+
+
+ISA = "<serial><target type='isa-serial'{}/></serial>"
+
+
+def test_ports_that_the_document_puts_on_the_isa_bus_come_first():
+    given = "<serial/>" + ISA.format("") + ISA.format(" port='2'") + "<serial><target type='pci-serial'/></serial>"
+    assert [one.port for one in define(given).devices.all(Serial)] == [3, 0, 2, 4]
+    assert refusal(ISA.format(" port='4'")) == "internal error: Maximum supported number of ISA serial ports is '4'"
+    assert refusal(ISA.format("") * 5) == "internal error: Maximum supported number of ISA serial ports is '4'"
+    assert refusal(ISA.format(" port='1'") * 2) == "internal error: target port '1' already allocated"

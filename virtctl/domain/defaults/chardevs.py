@@ -7,13 +7,14 @@ import re
 from virtctl.domain.devices.chardev import Channel, Console, Parallel, Serial
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
-from virtctl.errors import UnsupportedConfig
+from virtctl.errors import InternalError, UnsupportedConfig
 
 MODEL_OF_TARGET = {
     "isa-serial": "isa-serial", "usb-serial": "usb-serial", "pci-serial": "pci-serial",
     "spapr-vio-serial": "spapr-vty", "sclp-serial": "sclpconsole", "isa-debug": "isa-debugcon",
 }
 CONSOLE_TARGETS = ("isa-serial", "spapr-vio-serial", "system-serial", "sclp-serial", None)
+ISA_SERIALS = 4
 _MADE_UP_PATH = re.compile(r"/channel/target/(domain-[^/]+/|[^/]+\.)?")
 
 
@@ -47,6 +48,7 @@ def complete_chardevs(domain: Domain, host: Host) -> None:
     """Numbers the ports and names the cards."""
     if domain.devices is None:
         return
+    number_isa(domain.devices.all(Serial))
     for serial in domain.devices.all(Serial):
         serial.target_type = serial.target_type or "isa-serial"
         serial.target_model = serial.target_model or MODEL_OF_TARGET.get(serial.target_type)
@@ -54,6 +56,25 @@ def complete_chardevs(domain: Domain, host: Host) -> None:
     number_ports(domain.devices.all(Parallel))
     for channel in domain.devices.all(Channel):
         drop_made_up_path(channel)
+
+
+def number_isa(serials: list[Serial]) -> None:
+    """Ports that the document itself puts on the ISA bus come first: there are four, each for one."""
+    found = [one for one in serials if one.target_type == "isa-serial"]
+    taken: set[int] = set()
+    for one in found:
+        if one.port is not None and one.port >= 0:
+            if one.port >= ISA_SERIALS:
+                raise InternalError(f"Maximum supported number of ISA serial ports is '{ISA_SERIALS}'")
+            if one.port in taken:
+                raise InternalError(f"target port '{one.port}' already allocated")
+            taken.add(one.port)
+    for one in found:
+        if one.port is None or one.port < 0:
+            one.port = next((number for number in range(ISA_SERIALS) if number not in taken), None)
+            if one.port is None:
+                raise InternalError(f"Maximum supported number of ISA serial ports is '{ISA_SERIALS}'")
+            taken.add(one.port)
 
 
 def number_ports(ports: list[Serial] | list[Parallel]) -> None:

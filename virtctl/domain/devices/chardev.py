@@ -8,7 +8,7 @@ from virtctl.domain.devices.chardev_source import Chardev
 from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.net_address import loose_ipv4
 from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
-from virtctl.schema.element import INACTIVE, Child, Element, Field, Mode
+from virtctl.schema.element import INACTIVE, Child, Dropped, Element, Field, Mode
 from virtctl.schema.node import Node
 from virtctl.schema.relevant import relevant
 from virtctl.schema.types import Enum, Str, UInt, XmlType
@@ -68,6 +68,7 @@ class Parallel(GuestChardev, tag="parallel"):
     """A parallel port of the guest."""
 
     port = port_field()
+    target_type = Dropped("target/@type")
 
 
 class Console(GuestChardev, tag="console"):

@@ -98,7 +98,10 @@ class Device(Element):
             kept.children = [child for child in node.children
                              if child.tag not in READ_BY or node.tag in READ_BY[child.tag]]
             node = kept
-        return super().parse(node, mode)
+        device = super().parse(node, mode)
+        if device.master is None and any(child.tag == "master" for child in node.children):
+            device.master = 0
+        return device
 
     @property
     def id(self) -> str:

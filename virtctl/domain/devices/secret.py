@@ -70,7 +70,7 @@ class Encryption(Element, tag="encryption"):
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:
         """The cipher counts for LUKS only."""
-        if not node.attrs.get("format", "").startswith("luks"):
+        if node.attrs.get("format") != "luks":
             node = relevant(node, cls.plan, ("format", "engine", "secrets"))
         return super().parse(node, mode)
 

@@ -41,6 +41,8 @@ def serial(one: Serial) -> None:
     wanted = TARGET_OF_MODEL.get(model)
     if wanted != one.target_type:
         raise UnsupportedConfig(f"Target model '{model}' requires target type '{wanted}'")
+    if one.target_type in ("isa-serial", "isa-debug") and one.address is not None and one.address.type != "isa":
+        raise UnsupportedConfig(f"Target type '{one.target_type}' requires address type 'isa'")
     if model in NOT_ON_X86:
         raise UnsupportedConfig(f"Serial device with target type '{one.target_type}' and target model '{model}' "
                                 "not compatible with guest architecture or machine type")
