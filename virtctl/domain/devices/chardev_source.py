@@ -75,8 +75,8 @@ class ChardevSource(Element, tag="source"):
     channel = Field("@channel", Str(), doc="name of the SPICE or D-Bus channel")
     master = Field("@master", Str(), doc="master side of a null modem (bhyve)")
     slave = Field("@slave", Str(), doc="slave side of a null modem (bhyve)")
-    seclabels = Children("seclabel", DeviceSeclabel)
-    reconnect = Child("reconnect", Reconnect)
+    seclabels = Children("seclabel", DeviceSeclabel, doc="a security label of its own")
+    reconnect = Child("reconnect", Reconnect, doc="whether a lost connection is made again (tcp, unix)")
     copypaste = Field("clipboard/@copypaste", YesNo(), doc="whether the clipboard is shared (qemu-vdagent)")
     mouse = Field("mouse/@mode", Enum("server", "client"), doc="who draws the pointer (qemu-vdagent)")
 

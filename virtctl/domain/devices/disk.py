@@ -57,7 +57,7 @@ class Disk(Device, tag="disk"):
     queues = Field("driver/@queues", UInt(), doc="number of queues (virtio)")
     queue_size = Field("driver/@queue_size", UInt(), doc="length of a queue (virtio)")
     iommu, ats, packed, page_per_vq = virtio_options()
-    metadata_cache = Child("driver/metadata_cache", MetadataCache)
+    metadata_cache = Child("driver/metadata_cache", MetadataCache, doc="memory for a qcow2 image's tables")
 
     auth = Child("auth", Auth, doc="who we are for the server (old place)")
     source = Child("source", DiskSource, doc="where the bytes are")

@@ -39,7 +39,7 @@ class ImageFormat(Element, tag="format"):
     """The format of an image below or beside the disk's own."""
 
     type = Field("@type", Enum(*FORMATS), doc="raw, qcow2, ...")
-    metadata_cache = Child("metadata_cache", MetadataCache)
+    metadata_cache = Child("metadata_cache", MetadataCache, doc="memory for a qcow2 image's tables")
 
 
 class BackingStore(Element, tag="backingStore"):

@@ -105,8 +105,8 @@ _COOKIE_VALUE = re.compile(f'("{_COOKIE_OCTETS}"|{_COOKIE_OCTETS})\\Z')
 class Cookie(Element, tag="cookie"):
     """A cookie that is sent to a web server."""
 
-    name = Field("@name", Str())
-    value = Field(".", Str(), secret=True)
+    name = Field("@name", Str(), doc="name of the cookie")
+    value = Field(".", Str(), secret=True, doc="its value")
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """A name and a value that HTTP can carry."""

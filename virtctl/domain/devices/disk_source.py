@@ -59,7 +59,7 @@ class DiskSource(Element, tag="source"):
     name = Field("@name", Str(), doc="what the server calls the image (network)")
     query = Field("@query", Str(), doc="query of the URL (http, https)")
     tls = Field("@tls", YesNo(), doc="whether the connection is encrypted (nbd, vxhs)")
-    tls_from_config = Field("@tlsFromConfig", UInt(1), live=True)
+    tls_from_config = Field("@tlsFromConfig", UInt(1), live=True, doc="1: tls comes from the host's configuration")
     tls_hostname = Field("@tlsHostname", Str(), doc="name that the server's certificate must bear (nbd)")
     pool = Field("@pool", Str(), doc="storage pool (volume)")
     volume = Field("@volume", Str(), doc="volume of the pool (volume)")

@@ -101,10 +101,10 @@ class Filesystem(Device, tag="filesystem"):
     readonly = Flag("readonly", doc="the guest may only read")
     hard_limit = Field("space_hard_limit", Int(0, 2**64 - 1), doc="most space that the guest may use (containers)",
                        refused=(XmlError, "Invalid value '%s' for element or attribute './space_hard_limit[1]'"))
-    hard_unit = Field("space_hard_limit/@unit", Str())
+    hard_unit = Field("space_hard_limit/@unit", Str(), doc="unit of the limit; bytes when it is written")
     soft_limit = Field("space_soft_limit", Int(0, 2**64 - 1), doc="space that it should not exceed (containers)",
                        refused=(XmlError, "Invalid value '%s' for element or attribute './space_soft_limit[1]'"))
-    soft_unit = Field("space_soft_limit/@unit", Str())
+    soft_unit = Field("space_soft_limit/@unit", Str(), doc="unit of the limit; bytes when it is written")
 
     @classmethod
     def output_order(cls, found: dict[str, Declared]) -> list[Declared]:

@@ -179,8 +179,8 @@ _VARIABLE_VALUE = re.compile(r"[A-Za-z0-9_.:]+\Z")
 class FilterParameter(Element, tag="parameter"):
     """A variable of the filter."""
 
-    name = Field("@name", Str())
-    value = Field("@value", Str())
+    name = Field("@name", Str(), doc="name of the variable")
+    value = Field("@value", Str(), doc="its value")
 
     @property
     def usable(self) -> bool:

@@ -51,10 +51,10 @@ class Auth(Element, tag="auth"):
 class Cipher(Element):
     """An algorithm of an encrypted volume: for volumes only, and refused for a disk."""
 
-    name = Field("@name", Str())
-    size = Field("@size", UInt())
-    mode = Field("@mode", Str())
-    hash = Field("@hash", Str())
+    name = Field("@name", Str(), doc="algorithm, such as aes")
+    size = Field("@size", UInt(), doc="bits of the key")
+    mode = Field("@mode", Str(), doc="mode of operation, such as xts")
+    hash = Field("@hash", Str(), doc="digest, such as sha256")
 
 
 class Encryption(Element, tag="encryption"):
@@ -64,8 +64,8 @@ class Encryption(Element, tag="encryption"):
                    refused=(UnsupportedConfig, "unknown volume encryption format type %s"))
     engine = Field("@engine", Enum("qemu", "librbd"), doc="who decrypts: QEMU, or the RBD library")
     secrets = Children("secret", Secret, doc="the passphrase")
-    cipher = Child("cipher", Cipher)
-    ivgen = Child("ivgen", Cipher)
+    cipher = Child("cipher", Cipher, doc="algorithm of a volume; refused for a disk")
+    ivgen = Child("ivgen", Cipher, doc="initialization vectors of a volume; refused for a disk")
 
     @classmethod
     def parse(cls, node: Node, mode: Mode = INACTIVE) -> Self:

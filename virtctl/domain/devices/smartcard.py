@@ -26,7 +26,7 @@ _DROPS = {
 class Certificate(Element, tag="certificate"):
     """The name of one certificate."""
 
-    name = Field(".", Str(), default="")
+    name = Field(".", Str(), default="", doc="nickname of the certificate")
 
 
 class Smartcard(Chardev, Device, tag="smartcard"):
