@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.support.golden import Golden
 from tests.support.program import Program
 from virtctl.cli.help import command_help, in_options, in_synopsis
 from virtctl.cli.lazygroup import LazyGroup
@@ -50,9 +51,8 @@ def test_names_are_unique() -> None:
     assert len(BY_NAME) == len(ROWS)
 
 
-def test_the_manual_page_is_up_to_date() -> None:
-    page = (ROOT / "man/virtctl.1").read_text()
-    assert page == manual(load), "write it anew: virtctl -q man > man/virtctl.1"
+def test_the_manual_page_is_up_to_date(golden: Golden) -> None:
+    golden(ROOT / "man/virtctl.1", manual(load))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -118,7 +118,7 @@ def complete(virtctl: Program, line: str) -> list[str]:
         "_VIRTCTL_COMPLETE": "bash_complete",
     }
     program = Program(virtctl.root, virtctl.command, environment)
-    return [item.partition(",")[2] for item in program.ok().splitlines()]
+    return [item.partition(",")[2] for item in program.ok().splitlines() if item]
 
 
 @pytest.mark.parametrize(
