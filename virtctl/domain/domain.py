@@ -108,6 +108,8 @@ class Domain(Element, tag="domain"):
             not_empty(self.vcpu_cpuset, vcpu)
         if sum(1 for _ in node.all("genid")) > 1:
             raise XmlError("element 'genid' can only appear once")
+        if sum(1 for _ in node.all("numatune")) > 1:
+            raise XmlError("only one numatune is supported")
 
     def iothread_numbers(self) -> list[int]:
         """The numbers of all I/O threads, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtctl.errors import UnsupportedConfig, ValueOverflow, VirtctlError, XmlDetail, XmlError
+from virtctl.errors import UnsupportedConfig, ValueOverflow, VirtctlError, XmlError
 from virtctl.schema.element import Child, Children, Element, Field, Flag, Mode, Size
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
@@ -23,17 +23,6 @@ class HugePages(Element, tag="hugepages"):
     """Huge pages: of the default size, or of those listed."""
 
     pages = Children("page", HugePage, doc="sizes")
-
-    def check(self) -> None:
-        """Only one size may be meant for everything."""
-        masters: list[HugePage] = []
-        for page in self.pages:
-            if page.size == 0:
-                raise XmlDetail("hugepage size can't be zero")
-            if page.nodeset is None:
-                masters.append(page)
-            if len(masters) > 1:
-                raise XmlDetail(f"two master hugepages detected: {masters[1].size} and {masters[0].size}")
 
 
 class MemoryBacking(Element, tag="memoryBacking"):

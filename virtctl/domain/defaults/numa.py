@@ -46,6 +46,18 @@ def huge_pages(domain: Domain, host: Host) -> None:
             page.nodeset = None
 
 
+def page_sizes(domain: Domain, host: Host) -> None:
+    """Only one size may be meant for everything."""
+    masters: list[HugePage] = []
+    for page in _pages(domain):
+        if page.size == 0:
+            raise XmlDetail("hugepage size can't be zero")
+        if page.nodeset is None:
+            masters.append(page)
+        if len(masters) > 1:
+            raise XmlDetail(f"two master hugepages detected: {masters[1].size} and {masters[0].size}")
+
+
 def page_cells(domain: Domain, host: Host) -> None:
     """A cell that pages are for must be there."""
     count = len(cells_of(domain))

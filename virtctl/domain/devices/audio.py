@@ -95,7 +95,8 @@ class Audio(Device, tag="audio"):
             raise cls().missing(Audio.type)
         kind = node.attrs["type"]
         unused = [name for names in OWN.values() for name in names if name not in OWN.get(kind, ())]
-        kept = relevant(without(node, PLACE), cls.plan, [field.name for field in cls.fields if field.name not in unused])
+        kept = relevant(without(node, PLACE), cls.plan,
+                        [field.name for field in cls.fields if field.name not in unused])
         kept.children = [relevant(child, Stream.plan, COMMON_STREAM + STREAM.get(kind, ()))
                          if child.tag in ("input", "output") else child for child in kept.children]
         return super().parse(kept, mode)

@@ -33,7 +33,6 @@ WHOLE: list[Rule] = [  # about the guest as a whole: these come before what sing
     general.processors,
     general.hotplug,
     small.slots,
-    numa.page_cells,
     general.features,
     general.timers,
     general.resource_control,
@@ -62,6 +61,8 @@ RULES: list[Rule] = [
     addresses.check_addresses,
     disks.beside,
     placement.aliases,
+    numa.page_sizes,
+    numa.page_cells,
 ]
 
 
