@@ -111,17 +111,22 @@ def job(context: Context, target: Target, disk: str) -> BlockJob | None:
     guest = Guest(context, target.active)
     found = find_disk(guest.live(), disk)
     ours = remembered(guest).get(found.target or "")
-    with guest.monitor() as monitor:
-        now = progress(monitor, drive_name(found))
+    now = _ask(guest, found)
+    if now is None and ours is not None:
+        conclude(context, target, ours)
+        now = _ask(guest, found)  # it may only have been about to begin
     if now is None:
-        if ours is not None:
-            conclude(context, target, ours)
         return None
     kind = ours.kind if ours is not None else _QEMU_KINDS.get(now.kind, COPY)
     ready = now.kind in ("mirror", "commit") and kind != COMMIT and is_ready(guest, now)
     if ready and ours is not None and not ours.ready:
         _note_ready(context, target, ours)
     return BlockJob(_WORDS[kind], now.speed, now.done, now.total, ready)
+
+
+def _ask(guest: Guest, disk: Disk) -> Progress | None:
+    with guest.monitor() as monitor:
+        return progress(monitor, drive_name(disk))
 
 
 def _note_ready(context: Context, target: Target, ours: Job) -> None:
