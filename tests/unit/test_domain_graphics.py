@@ -9,6 +9,7 @@ from virtctl.domain.devices.graphics import Graphics
 from virtctl.domain.domain import read_domain, write_domain
 from virtctl.schema.element import Mode
 
+OS = "<os><type arch='x86_64' machine='pc'>hvm</type></os>"
 LISTEN = "  <listen type='address'/>\n</graphics>"
 
 
@@ -45,7 +46,7 @@ def test_places(given, wanted):
 
 
 def test_a_running_guest_shows_its_port_and_a_definition_does_not():
-    text = ("<domain type='qemu'><devices><graphics type='vnc' port='5907' autoport='yes'>"
+    text = (f"<domain type='qemu'>{OS}<devices><graphics type='vnc' port='5907' autoport='yes'>"
             "<listen type='address' address='127.0.0.1'/></graphics></devices></domain>")
     domain = read_domain(text, Mode(live=True))
     assert domain.devices.all(Graphics)[0].port == 5907
@@ -54,7 +55,7 @@ def test_a_running_guest_shows_its_port_and_a_definition_does_not():
 
 
 def test_a_password_is_a_secret():
-    text = "<domain type='qemu'><devices><graphics type='vnc' passwd='s3cret'/></devices></domain>"
+    text = f"<domain type='qemu'>{OS}<devices><graphics type='vnc' passwd='s3cret'/></devices></domain>"
     assert "s3cret" not in write_domain(read_domain(text))
     assert "passwd='s3cret'" in write_domain(read_domain(text), Mode(secure=True))
 

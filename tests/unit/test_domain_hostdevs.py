@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.device_samples import refusal, written
+from virtctl.domain.domain import Domain
+from virtctl.schema.describe import entries
 
 USB = "<source><vendor id='0x12'/><product id='010'/></source>"
 PCI = "<source><address bus='3' slot='2'/></source>"
@@ -114,3 +116,8 @@ def test_redirection_and_input_refused(given, words):
 ])
 def test_inputs(given, wanted):
     assert wanted in written(given, "input")
+
+
+def test_every_kind_of_source_is_explained():
+    paths = {entry.path.removeprefix("domain/devices/") for entry in entries(Domain)}
+    assert {"hostdev/source/vendor/@id", "hostdev/source/@wwpn", "hostdev/@sgio", "hostdev/driver/@name"} <= paths

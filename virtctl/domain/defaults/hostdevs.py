@@ -18,7 +18,8 @@ def reject_twins(domain: Domain, host: Host) -> None:
         if isinstance(address, PciAddress):
             seen.add(("pci", *address.place))
     for device in domain.devices.all(Hostdev) if domain.devices else []:
-        key = (device.type, *getattr(device.source_element, "key", (id(device),)))
+        source = device.source_element
+        key = (device.type, *source.key) if source else (id(device),)
         if key in seen:
             raise XmlError("Hostdev already exists in the domain configuration")
         seen.add(key)

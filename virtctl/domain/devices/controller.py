@@ -25,6 +25,7 @@ MODELS: dict[str, tuple[str, ...]] = {
     "pci": PCI_MODELS, "usb": USB_MODELS, "scsi": SCSI_MODELS, "virtio-serial": TRANSITIONAL,
     "ide": ("piix3", "piix4", "ich6"),
 }
+ALL_MODELS = dict.fromkeys(name for names in MODELS.values() for name in names)
 MODEL_NAMES = ("pci-bridge", "i82801b11-bridge", "ioh3420", "x3130-upstream", "xio3130-downstream", "pxb", "pxb-pcie",
                "pcie-root-port", "spapr-pci-host-bridge", "pcie-pci-bridge")
 COMPANION_PORTS = {"ich9-uhci1": 0, "ich9-uhci2": 2, "ich9-uhci3": 4}
@@ -72,7 +73,7 @@ class Controller(Device, tag="controller"):
 
     type = Field("@type", Enum(*TYPES), default="ide", doc="kind of bus")
     index = Field("@index", NonNegative(), doc="number by which addresses name it")
-    model = Field("@model", Str(), doc="emulated card")
+    model = Field("@model", Enum(*ALL_MODELS), doc="emulated card")
     ports = Field("@ports", NonNegative(), doc="number of ports (virtio-serial, usb)")
     vectors = Field("@vectors", NonNegative(), doc="number of MSI vectors (virtio-serial)")
     max_grant_frames = Field("@maxGrantFrames", NonNegative(), doc="grant frames (xenbus)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.hostdev_source import (
     CapsSource,
+    HostdevSource,
     MdevSource,
     PciSource,
     ScsiHostSource,
@@ -13,7 +14,7 @@ from virtctl.domain.devices.hostdev_source import (
 )
 from virtctl.domain.devices.virtio import TRANSITIONAL
 from virtctl.errors import UnsupportedConfig, XmlError
-from virtctl.schema.element import Child, Dropped, Element, ElementClass, Field, Flag, Mode
+from virtctl.schema.element import Child, Dropped, ElementClass, Field, Flag, Mode
 from virtctl.schema.fields import Declared
 from virtctl.schema.node import Node
 from virtctl.schema.types import Enum, OnOff, Str, YesNo
@@ -53,6 +54,11 @@ class Hostdev(Device, tag="hostdev"):
         return own + [field for field in ordered[:split] if field.name in _LAST] + ordered[split:]
 
     @classmethod
+    def variants(cls) -> tuple[ElementClass, ...]:
+        """Every kind of host device."""
+        return tuple(dict.fromkeys(KINDS.values())) if cls is Hostdev else (cls,)
+
+    @classmethod
     def class_for(cls, node: Node) -> ElementClass:
         """The class of the kind that the document names."""
         mode, kind = node.attrs.get("mode", "subsystem"), node.attrs.get("type")
@@ -75,10 +81,10 @@ class Hostdev(Device, tag="hostdev"):
             self.readonly = self.shareable = False
 
     @property
-    def source_element(self) -> Element | None:
+    def source_element(self) -> HostdevSource | None:
         """The `<source>`, whatever the kind."""
         found = self.__dict__.get("source")
-        return found if isinstance(found, Element) else None
+        return found if isinstance(found, HostdevSource) else None
 
 
 def _check_attributes(node: Node, kind: str) -> None:

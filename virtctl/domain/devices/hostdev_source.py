@@ -42,7 +42,21 @@ def need(node: Node, *paths: str) -> None:
             raise XmlError(f"Missing required attribute '{attribute}' in element '{tag}'")
 
 
-class UsbSource(Element, tag="source"):
+class HostdevSource(Element, tag="source"):
+    """Which device of the host, named as its kind is."""
+
+    @classmethod
+    def variants(cls) -> tuple[type[Element], ...]:
+        """How each kind is named."""
+        return tuple(HostdevSource.__subclasses__())
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two sources the same device."""
+        return (id(self),)
+
+
+class UsbSource(HostdevSource, tag="source"):
     """A USB device of the host."""
 
     startup_policy = Field("@startupPolicy", Enum("mandatory", "requisite", "optional"),
@@ -81,7 +95,7 @@ class UsbSource(Element, tag="source"):
         return ("at", self.bus, self.device) if self.bus and self.device else ("id", self.vendor, self.product)
 
 
-class PciSource(Element, tag="source"):
+class PciSource(HostdevSource, tag="source"):
     """A PCI device of the host."""
 
     write_filtering = Field("@writeFiltering", Enum("yes", "no"), doc="filter writes to the configuration space (xen)")
@@ -108,7 +122,7 @@ class PciSource(Element, tag="source"):
         return f"{self.domain:04x}:{self.bus:02x}:{self.slot:02x}.{self.function:x}"
 
 
-class ScsiSource(Element, tag="source"):
+class ScsiSource(HostdevSource, tag="source"):
     """A SCSI unit: behind a host adapter, or of an iSCSI target."""
 
     protocol = Field("@protocol", Str(), doc="iscsi; a host adapter by default")
@@ -166,7 +180,7 @@ class ScsiSource(Element, tag="source"):
         return self.adapter, self.bus, self.target, self.unit
 
 
-class ScsiHostSource(Element, tag="source"):
+class ScsiHostSource(HostdevSource, tag="source"):
     """A vhost-scsi target."""
 
     protocol = Field("@protocol", Str(), doc="vhost")
@@ -189,7 +203,7 @@ class ScsiHostSource(Element, tag="source"):
         return (self.wwpn,)
 
 
-class MdevSource(Element, tag="source"):
+class MdevSource(HostdevSource, tag="source"):
     """A mediated device."""
 
     uuid = Field("address/@uuid", Uuid(), doc="uuid of the mediated device",
@@ -208,7 +222,7 @@ class MdevSource(Element, tag="source"):
         return (self.uuid,)
 
 
-class CapsSource(Element, tag="source"):
+class CapsSource(HostdevSource, tag="source"):
     """A device node or an interface, for containers."""
 
     block = Field("block", Str(), doc="block device")
