@@ -30,7 +30,7 @@ def quiet(virtctl: Program, tmp_path: Path) -> Iterator[Program]:
 
 def terminal(program: Program, *words: str) -> pexpect.spawn[str]:
     environment = program.environ()
-    return pexpect.spawn(str(PROGRAM), list(words), encoding="utf-8", timeout=30, env=environment)  # type: ignore[arg-type] -- its stubs know no dict of str
+    return pexpect.spawn(str(PROGRAM), list(words), encoding="utf-8", timeout=30, env=environment)
 
 
 def ended(child: pexpect.spawn[str]) -> tuple[str, int | None]:

@@ -56,7 +56,7 @@ def test_a_refused_document_can_be_edited_again(vm1: Program, tmp_path: Path) ->
     editor.write_text("#!/bin/sh\ngrep -q broken $1 && exec sed -i s/broken/131072/ $1\nsed -i s/65536/broken/ $1\n")
     editor.chmod(0o755)
     environment = edited_by(vm1, str(editor)).environ()
-    child = pexpect.spawn(str(PROGRAM), ["edit", "vm1"], encoding="utf-8", timeout=20, env=environment)  # type: ignore[arg-type] -- its stubs know no dict of str
+    child = pexpect.spawn(str(PROGRAM), ["edit", "vm1"], encoding="utf-8", timeout=20, env=environment)
     child.expect_exact("Failed. Try again? [y,n,i,?]: ")
     child.sendline("?")
     child.expect("y - yes, start editor again")

@@ -97,7 +97,7 @@ def test_people_get_colour_and_scripts_and_virsh_do_not(virtctl: Program, tmp_pa
     def on_terminal(program: str, *words: str) -> str:
         env = {**virtctl.environ(), "TERM": "xterm"}
         env.pop("NO_COLOR", None)
-        child = pexpect.spawn(program, [*TEST, *words], encoding="utf-8", timeout=20, env=env)  # type: ignore[arg-type] -- its stubs know no Mapping
+        child = pexpect.spawn(program, [*TEST, *words], encoding="utf-8", timeout=20, env=env)
         child.expect(pexpect.EOF)
         assert child.before is not None
         return str(child.before)

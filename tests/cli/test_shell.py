@@ -15,7 +15,7 @@ from tests.support.program import PROGRAM, Program
 def shell(virtctl: Program, tmp_path: Path) -> Iterator[pexpect.spawn[str]]:
     home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environment = {**virtctl.environ(), "TERM": "dumb", **home}
-    child = pexpect.spawn(str(PROGRAM), ["-c", "test:///default"], encoding="utf-8", timeout=20, env=environment)  # type: ignore[arg-type] -- its stubs know no dict of str
+    child = pexpect.spawn(str(PROGRAM), ["-c", "test:///default"], encoding="utf-8", timeout=20, env=environment)
     child.expect("virtctl # ")
     yield child
     child.close(force=True)

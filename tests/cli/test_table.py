@@ -42,7 +42,7 @@ def test_callbacks_take_what_is_declared(row: Row) -> None:
     import inspect
 
     command = load(row.name)
-    taken = inspect.signature(inspect.unwrap(command.callback)).parameters  # type: ignore[arg-type] -- every row has a callback
+    taken = inspect.signature(inspect.unwrap(command.callback)).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
         assert {str(parameter.name) for parameter in command.own()} == set(taken) - {"session"}
 
