@@ -17,6 +17,7 @@ from virtctl.domain.devices.address import (
     VirtioSerialAddress,
 )
 from virtctl.domain.devices.device import Device
+from virtctl.domain.domain import Domain
 from virtctl.errors import UnsupportedConfig
 from virtctl.qemu.plan import Plan
 from virtctl.schema.element import Element, Field
@@ -165,9 +166,10 @@ def build(plan: Plan) -> list[Opt]:
         import_module(f"virtctl.qemu.{module}")
     from virtctl.qemu.controllers import controller_options
     from virtctl.qemu.disks import floppy_controller
+    from virtctl.qemu.hot_processors import hot_processors
     from virtctl.qemu.machine import closing_options, machine_options
 
-    options = machine_options(plan)
+    options = [*machine_options(plan), *hot_processors(plan.domain)]
     devices = plan.domain.devices or Devices()
     for tag in ORDER:
         if tag == "controller":
@@ -187,3 +189,19 @@ def build_argv(plan: Plan) -> list[str]:
     from virtctl.qemu.machine import passthrough_words
 
     return argv(plan.emulator, build(plan)) + passthrough_words(plan.domain)
+
+
+def environment(domain: Domain) -> dict[str, str]:
+    """What QEMU's environment says beside the usual: of sound, of windows, of `<qemu:commandline>`."""
+    from virtctl.domain.devices.graphics import Graphics
+    from virtctl.qemu.sounds import sound_environment
+
+    devices = domain.devices or Devices()
+    found = sound_environment(devices)
+    for window in devices.all(Graphics):
+        if window.type == "sdl":
+            places = (("DISPLAY", window.display), ("XAUTHORITY", window.xauth))
+            found |= {name: value for name, value in places if value}
+    if domain.commandline is not None:
+        found |= {one.name: one.value or "" for one in domain.commandline.envs}
+    return found

@@ -97,7 +97,7 @@ def start_virtiofsd(shared: Filesystem, runtime: Path, log: Path, undo: ExitStac
 
 
 def _virtiofs_options(shared: Filesystem, source: Path) -> list[str]:
-    words = [f"source={source}"]
+    words = [f"source={source}/."]  # the daemon does not follow a link by itself
     if shared.cache_mode is not None:
         words.append(f"cache={shared.cache_mode}")
     if shared.sandbox is not None:

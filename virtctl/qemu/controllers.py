@@ -23,7 +23,7 @@ USB_DRIVERS = {"piix3-uhci": "piix3-usb-uhci", "piix4-uhci": "piix4-usb-uhci", "
                "ich9-uhci3": "ich9-usb-uhci3", "vt82c686b-uhci": "vt82c686b-usb-uhci", "pci-ohci": "pci-ohci",
                "nec-xhci": "nec-usb-xhci", "qemu-xhci": "qemu-xhci"}
 SCSI_DRIVERS = {"lsilogic": "lsi", "lsisas1068": "mptsas1068", "lsisas1078": "megasas", "vmpvscsi": "pvscsi",
-                "am53c974": "am53c974", "dc390": "dc-390"}
+                "am53c974": "am53c974", "dc390": "dc390"}
 
 
 def virtio_name(base: str, model: str | None) -> str:

@@ -14,7 +14,8 @@ from virtctl.qemu.controllers import virtio_name, virtio_props
 from virtctl.qemu.plan import Plan
 from virtctl.qemu.sounds import audio_name
 
-VNC_FIRST_PORT = 5900
+VNC_FIRST_PORT, LAST_PORT = 5900, 65535
+PORT_TRIES = 200
 
 
 def listen_address(graphics: Graphics) -> str:
@@ -26,10 +27,14 @@ def listen_address(graphics: Graphics) -> str:
 
 
 def listen_socket(graphics: Graphics, plan: Plan) -> str | None:
-    """The path of the UNIX socket that the server listens on, None when it listens on TCP."""
+    """The path of the UNIX socket that the server listens on, None when it listens on TCP.
+
+    One of ours is named as QEMU sees it from its folder: short enough for a socket wherever that lies.
+    """
     for listen in graphics.listens:
         if listen.type == "socket":
-            return listen.socket or str(plan.runtime / f"{graphics.type}.sock")
+            path = listen.socket or f"{graphics.type}.sock"
+            return path.removeprefix(f"{plan.runtime}/")
     return graphics.socket
 
 
@@ -44,16 +49,23 @@ def _vnc(graphics: Graphics, plan: Plan) -> Opt:
     websocket: Value = graphics.websocket
     pairs: list[tuple[str, Value]] = [
         ("websocket", "on" if websocket == -1 else websocket), ("share", graphics.share_policy),
-        ("power-control", graphics.power_control), ("password", True if graphics.passwd is not None else None),
-        ("audiodev", audio)]
+        ("to", _last_display(graphics, plan) if not socket else None), ("power-control", graphics.power_control),
+        ("password", True if graphics.passwd is not None else None), ("audiodev", audio)]
     # A path may hold an equals sign, which without the key would make it one.
     return Opt("vnc", props(None, [("vnc", place), *pairs]))
+
+
+def _last_display(graphics: Graphics, plan: Plan) -> int | None:
+    """How far QEMU may go on looking when the port that was chosen for it has been taken meanwhile."""
+    if graphics.port not in plan.chosen_ports:
+        return None
+    return min(_display(graphics, plan) + PORT_TRIES, LAST_PORT - VNC_FIRST_PORT)
 
 
 def _display(graphics: Graphics, plan: Plan) -> int:
     port = graphics.port
     if port is None or port < VNC_FIRST_PORT:
-        return plan.vnc_displays.get(0, 0)
+        return 0
     return port - VNC_FIRST_PORT
 
 
@@ -61,7 +73,7 @@ def _spice(graphics: Graphics, plan: Plan) -> Opt:
     socket = listen_socket(graphics, plan)
     port = graphics.port if graphics.port and graphics.port > 0 else None
     place: list[tuple[str, Value]] = [("unix", True), ("addr", socket)] if socket else [
-        ("port", port if port is not None else VNC_FIRST_PORT + plan.vnc_displays.get(0, 0)),
+        ("port", port if port is not None else VNC_FIRST_PORT),
         ("addr", listen_address(graphics))]
     if graphics.listens and graphics.listens[0].type == "none":
         place = [("port", 0)]

@@ -32,7 +32,7 @@ class Plan:
     taps: dict[str, list[int]] = field(default_factory=dict)
     vhost: dict[str, list[int]] = field(default_factory=dict)
     host_paths: dict[str, str] = field(default_factory=dict)
-    vnc_displays: dict[int, int] = field(default_factory=dict)
+    chosen_ports: set[int] = field(default_factory=set)
     nvram: str | None = None
     ram_folder: str = "/dev/shm"
     hugetlbfs: dict[int, str] = field(default_factory=dict)

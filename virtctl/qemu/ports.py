@@ -26,6 +26,7 @@ def choose_ports(plan: Plan, devices: Devices) -> None:
                 graphics.type == "spice" and graphics.tls_port and not graphics.autoport):
             graphics.port = free_port(taken, FIRST)
             taken.add(graphics.port)
+            plan.chosen_ports.add(graphics.port)
         if graphics.websocket == -1:
             graphics.websocket, graphics.websocket_generated = free_port(taken, WEBSOCKET_FIRST), True
             taken.add(graphics.websocket)

@@ -14,6 +14,7 @@ from pathlib import Path
 from virtctl.domain.devices import Devices
 from virtctl.domain.devices.chardev_source import Chardev, ChardevSource
 from virtctl.domain.devices.filesystem import Filesystem
+from virtctl.domain.devices.graphics import Graphics
 from virtctl.domain.devices.tpm import Tpm
 from virtctl.domain.domain import Domain
 from virtctl.errors import InternalError, SystemFault, UnsupportedConfig, VirtctlError
@@ -48,6 +49,9 @@ def sketch(context: Context, live: Domain) -> Plan:
         if chardev.kind == "unix" and chardev.path is None:
             plan.sockets[alias] = f"{alias}.sock"
             chardev.sources = [ChardevSource(mode="bind", path=str(runtime / f"{alias}.sock"))]
+    for graphics in devices.all(Graphics):
+        if graphics.listens and graphics.listens[0].type == "socket" and graphics.listens[0].socket is None:
+            graphics.listens[0].socket = str(runtime / f"{graphics.type}.sock")
     plan.warnings += without_effect(live)
     return plan
 

@@ -21,7 +21,9 @@ _HYPERV = ("relaxed", "vapic", "vpindex", "runtime", "synic", "stimer", "reset",
            "tlbflush", "ipi", "evmcs", "avic")
 
 
-def _model(domain: Domain, cpu: Cpu) -> str:
+def cpu_model(domain: Domain) -> str:
+    """QEMU's name of the processor model."""
+    cpu = domain.cpu or Cpu()
     mode = cpu.mode or ("custom" if cpu.model else None)
     if mode == "host-passthrough":
         if domain.type != "kvm":
@@ -117,4 +119,4 @@ def cpu_option(domain: Domain) -> Opt:
     pairs += _timers(domain)
     if any(panic.model == "hyperv" for panic in (domain.devices or Devices()).all(Panic)):
         pairs.append(("hv-crash", True))
-    return Opt("cpu", props(_model(domain, cpu), pairs))
+    return Opt("cpu", props(cpu_model(domain), pairs))

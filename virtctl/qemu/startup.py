@@ -11,7 +11,7 @@ from virtctl.domain.aliases import assign_aliases
 from virtctl.domain.domain import Domain
 from virtctl.errors import InvalidOperation, OperationTimeout, VirtctlError
 from virtctl.qemu import process
-from virtctl.qemu.build import build_argv
+from virtctl.qemu.build import build_argv, environment
 from virtctl.qemu.context import Context
 from virtctl.qemu.guest import MONITOR_LOCK, Guest
 from virtctl.qemu.plan import Plan
@@ -99,11 +99,13 @@ def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
 
 
 def _bring_up(guest: Guest, plan: Plan, how: Launch) -> Guest:
-    from virtctl.qemu.spawn import spawn
+    from virtctl.qemu.failures import explained
+    from virtctl.qemu.spawn import clean_environment, spawn
 
     log_path = guest.context.paths.logs / f"{guest.status.name}.log"
-    with spawn(build_argv(plan), cwd=guest.folder, log_path=log_path, pass_fds=plan.pass_fds,
-               deadline=START_DEADLINE) as child:
+    with explained(guest.context.paths), spawn(
+            build_argv(plan), cwd=guest.folder, log_path=log_path, pass_fds=plan.pass_fds, deadline=START_DEADLINE,
+            env=clean_environment(guest.folder) | environment(plan.domain)) as child:
         who = child.identity
         guest.update(pid=who.pid, start_time=who.start_time, boot_id=who.boot_id, pty=child.pts)
         _first_words(guest, plan, how, child)
@@ -114,13 +116,14 @@ def _bring_up(guest: Guest, plan: Plan, how: Launch) -> Guest:
 
 def _first_words(guest: Guest, plan: Plan, how: Launch, child: Spawned) -> None:
     from virtctl.qemu import verbs
+    from virtctl.qemu.finishing import finish
     from virtctl.qemu.monitor import first_contact
 
     with first_contact(child, lock_path=guest.folder / MONITOR_LOCK, name=guest.status.name) as monitor:
         if how.incoming is not None:
             _await_load(monitor, child)
         _fill_in_live(guest, plan, child)
-        _set_secrets(guest, plan)
+        finish(guest, plan.domain)
         _set_balloon(monitor, plan.domain)
         how.before_run()
         if not how.paused:
@@ -148,21 +151,6 @@ def _fill_in_live(guest: Guest, plan: Plan, child: Spawned) -> None:
     if live.devices is not None:
         adopt_ptys(live.devices, {label.removeprefix("char"): pts for label, pts in child.ptys.items()})
     guest.write_live(live)
-
-
-def _set_secrets(guest: Guest, plan: Plan) -> None:
-    """Passwords go over the machine's monitor: the human one would keep them in its history of lines."""
-    from virtctl.domain.devices.graphics import Graphics
-
-    shown = plan.domain.devices.all(Graphics) if plan.domain.devices else []
-    secret = [one for one in shown if one.passwd is not None and one.type in ("vnc", "spice")]
-    if not secret:
-        return
-    from virtctl.qemu.qmp import Qmp
-
-    with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
-        for graphics in secret:
-            qmp.set_password(graphics.type, graphics.passwd or "")
 
 
 def _set_balloon(monitor: Monitor, live: Domain) -> None:
