@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from virtctl.domain.devices.disk import Disk
@@ -12,11 +12,12 @@ from virtctl.domain.devices.disk_chain import FORMATS
 from virtctl.domain.domain import Domain, read_domain, write_domain
 from virtctl.errors import InvalidArgument, MonitorGone, OperationFailed, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu import images
-from virtctl.qemu.blockjobs import COPY, Job, clear_job, refuse_second, remember, remembered, settle
+from virtctl.qemu.blockjobs import COPY, Job, refuse_second, remember, remembered, settle
 from virtctl.qemu.chains import chain
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.guest import Guest
+from virtctl.qemu.jobstart import Beginning
 from virtctl.qemu.sources import Image, find_disk, image_of, put_mirror, qemu_name
 from virtctl.schema.element import Mode
 from virtctl.state.atomic import sync_folder
@@ -32,7 +33,7 @@ def blockcopy(context: Context, target: Target, disk: str, copy: BlockCopy) -> N
     stored definition. Unless `reuse_external`, the target is made here, with mode 0600, and never over an image that
     is there. Whatever fails, what was made is removed and the disk stays as it was.
     """
-    with context.lock(target.uuid), ExitStack() as undo:
+    with context.lock(target.uuid):
         guest = Guest(context, context.again(target).active)
         live = guest.live()
         found = find_disk(live, disk)
@@ -41,14 +42,13 @@ def blockcopy(context: Context, target: Target, disk: str, copy: BlockCopy) -> N
         new = _target_image(found, old, copy)
         put_mirror(found, new, job=COPY)
         _refuse_unwritable(live, found, new)
-        _make_target(guest, found, new, copy, undo)
         job = Job(COPY, found.target or "", drive_name(found), old, new, before, qemu_name(guest, new.path),
                   shallow=copy.shallow)
-        remember(guest, job)
-        guest.write_live(live)
-        undo.callback(clear_job, guest, job)
-        _begin(guest, job, copy)
-        undo.pop_all()
+        with Beginning(guest, job) as beginning:
+            _make_target(guest, found, new, copy, beginning)
+            remember(guest, job)
+            guest.write_live(live)
+            _begin(guest, job, copy)
 
 
 def refuse_busy(guest: Guest, disk: Disk) -> str:
@@ -132,7 +132,7 @@ def _probe(path: str) -> str:
     return str(images.info(path).get("format", "raw"))
 
 
-def _make_target(guest: Guest, disk: Disk, new: Image, copy: BlockCopy, undo: ExitStack) -> None:
+def _make_target(guest: Guest, disk: Disk, new: Image, copy: BlockCopy, beginning: Beginning) -> None:
     """The image that the mirror writes to, unless the user has made it."""
     if copy.shallow and new.format == "raw":
         raise UnsupportedConfig(f"shallow copy of disk '{disk.target}' into a raw file is not possible")
@@ -145,10 +145,9 @@ def _make_target(guest: Guest, disk: Disk, new: Image, copy: BlockCopy, undo: Ex
         return
     path = Path(new.path)
     if path.exists():  # empty, as `_check_file` saw
-        _fill_empty(path, new, size, backing)
+        _fill_empty(path, new, size, backing, beginning)
         return
-    images.create(path, new.format, size, backing=backing)
-    undo.callback(path.unlink, missing_ok=True)
+    images.create(path, new.format, size, backing=backing, note=beginning.made)
 
 
 def _format_device(new: Image, size: int, backing: tuple[str, str] | None) -> None:
@@ -161,15 +160,17 @@ def _format_device(new: Image, size: int, backing: tuple[str, str] | None) -> No
         os.close(fd)
 
 
-def _fill_empty(path: Path, new: Image, size: int, backing: tuple[str, str] | None) -> None:
+def _fill_empty(path: Path, new: Image, size: int, backing: tuple[str, str] | None, beginning: Beginning) -> None:
     """Takes an empty file that is there already."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as cause:
         raise SystemFault(f"cannot open '{path}'", cause) from cause
     try:
-        if os.fstat(fd).st_size:
+        there = os.fstat(fd)
+        if there.st_size:
             raise UnsupportedConfig(f"'{path}' is no longer empty")
+        beginning.made(there, empty=True)
         images.fill(fd, path, new.format, size, backing=backing)
     finally:
         os.close(fd)

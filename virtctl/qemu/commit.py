@@ -13,11 +13,12 @@ from pathlib import Path
 from virtctl.domain.devices.disk import Disk
 from virtctl.errors import InvalidArgument, OperationFailed, UnsupportedConfig
 from virtctl.qemu.blockcopy import refuse_busy
-from virtctl.qemu.blockjobs import ACTIVE_COMMIT, COMMIT, PULL, Job, clear_job, forget, remember
+from virtctl.qemu.blockjobs import ACTIVE_COMMIT, COMMIT, PULL, Job, forget, remember
 from virtctl.qemu.chains import Link, chain, find_link, show_chain
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.guest import Guest
+from virtctl.qemu.jobstart import Beginning
 from virtctl.qemu.sources import Image, find_disk, image_of, put_mirror
 from virtctl.values import BlockCommit
 
@@ -39,13 +40,10 @@ def blockpull(context: Context, target: Target, disk: str, *, base: str | None =
         own = image_of(found)
         job = Job(PULL, found.target or "", drive_name(found), own, own, before, before,
                   base=below.path if below else None)
-        remember(guest, job)
-        try:
+        with Beginning(guest, job):
+            remember(guest, job)
             with guest.monitor() as monitor:
                 verbs.block_stream(monitor, job.drive, speed=bandwidth, base=below.name if below else None)
-        except BaseException:
-            forget(guest, job.target)
-            raise
 
 
 def blockcommit(context: Context, target: Target, disk: str, commit: BlockCommit) -> None:
@@ -58,15 +56,12 @@ def blockcommit(context: Context, target: Target, disk: str, commit: BlockCommit
         links = chain(guest, found)
         top, base = _ends(found, links, commit)
         job = _job(found, links, top, base, before, commit)
-        remember(guest, job)
-        if top == 0:
-            put_mirror(found, job.new, job=ACTIVE_COMMIT)
-            guest.write_live(live)
-        try:
+        with Beginning(guest, job):
+            remember(guest, job)
+            if top == 0:
+                put_mirror(found, job.new, job=ACTIVE_COMMIT)
+                guest.write_live(live)
             _begin(guest, job, links[top], links[base], commit.bandwidth)
-        except BaseException:
-            clear_job(guest, job)
-            raise
 
 
 def _ends(disk: Disk, links: list[Link], commit: BlockCommit) -> tuple[int, int]:

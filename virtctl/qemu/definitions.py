@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 from virtctl.domain.devices.disk import Disk
 from virtctl.domain.domain import Domain, write_domain
 from virtctl.domain.pipeline import complete
-from virtctl.errors import InvalidArgument, InvalidOperation, OperationFailed, SystemFault, UnsupportedConfig
+from virtctl.errors import InvalidArgument, InvalidOperation, OperationFailed, UnsupportedConfig
 from virtctl.qemu.board import nvram_path
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import local_path
@@ -17,6 +16,7 @@ from virtctl.qemu.guest import Guest
 from virtctl.qemu.startup import Launch, launch
 from virtctl.schema.element import Element, Mode
 from virtctl.state import status as statuses
+from virtctl.state.atomic import remove_file
 from virtctl.state.names import check_name
 from virtctl.state.store import Entry
 from virtctl.values import Defined, StartOptions, UndefineOptions
@@ -108,10 +108,7 @@ def _remove_nvram(domain: Domain, options: UndefineOptions) -> list[str]:
     path = nvram_path(domain)
     if path is None or not options.nvram:
         return []
-    try:
-        Path(path).unlink(missing_ok=True)
-    except OSError as error:
-        raise SystemFault(f"failed to remove nvram: {path}", error) from error
+    remove_file(Path(path))
     return []
 
 
@@ -154,15 +151,13 @@ def start(context: Context, target: Target, options: StartOptions) -> str:
         target = context.again(target)
         if target.status is not None:
             raise InvalidOperation("domain is already running")
-        saved = context.store.managed_save(target.name)
         if context.store.has_managed_save(target.name):
             if not options.force_boot:
                 from virtctl.qemu.restoring import start_saved
 
                 start_saved(context, target, paused=options.paused, autodestroy=options.autodestroy)
                 return target.name
-            with suppress(FileNotFoundError):
-                saved.unlink()
+            _remove_saved(context, target)
         domain = complete(context.store.load(target.name), context.host, what=str(context.store.path_of(target.name)))
         if options.reset_nvram:
             _reset_nvram(domain)
@@ -174,7 +169,7 @@ def _reset_nvram(domain: Domain) -> None:
     path = nvram_path(domain)
     if path is None:
         raise UnsupportedConfig("cannot reset NVRAM: the domain has none")
-    Path(path).unlink(missing_ok=True)
+    remove_file(Path(path))
 
 
 def boot(context: Context, domain: Domain, options: StartOptions, *, persistent: bool) -> Guest:

@@ -2,48 +2,70 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from virtctl.errors import OperationFailed, SystemFault
-from virtctl.state.atomic import sync_folder
+from virtctl.state.atomic import create_temp, discard, sync_folder
 
 INSTALL_HINT = "qemu-img comes with Debian's package qemu-utils: apt-get install qemu-utils"
 DEADLINE = 60.0
 
 
-def create(path: Path, format: str, size: int, *, backing: tuple[str, str] | None = None) -> None:
+def create(path: Path, format: str, size: int, *, backing: tuple[str, str] | None = None,
+           note: Callable[[os.stat_result], None] = lambda found: None) -> None:
     """Makes a new image of `size` bytes, durably, with mode 0600; never over anything that is there.
 
-    `backing` is path and format of the image below it. Raises SystemFault, OperationFailed.
+    `backing` is path and format of the image below it. `note` is told which file it is before it has its name. Raises
+    SystemFault, OperationFailed.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd, temp = create_temp(path)
     try:
-        fd = os.open(path, flags, 0o600)
-    except OSError as cause:
-        raise SystemFault(f"cannot create image '{path}'", cause) from cause
-    try:
-        fill(fd, path, format, size, backing=backing)
+        fill(fd, temp, format, size, backing=backing, called=path)
+        note(os.fstat(fd))
+        _give_name(temp, path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        discard(fd, temp)
         raise
-    finally:
-        os.close(fd)
+    os.close(fd)
     sync_folder(path.parent)
 
 
-def fill(fd: int, path: Path, format: str, size: int, *, backing: tuple[str, str] | None = None) -> None:
-    """Makes an image of the empty file that is open as `fd`."""
+def _give_name(temp: Path, path: Path) -> None:
+    """Renames, but never over anything; by a link, for that cannot be raced."""
+    try:
+        try:
+            path.hardlink_to(temp)
+        except OSError as cause:
+            if cause.errno not in (errno.EPERM, errno.EOPNOTSUPP) or os.path.lexists(path):
+                raise
+            temp.rename(path)  # a file system without links
+        else:
+            temp.unlink()
+    except OSError as cause:
+        raise SystemFault(f"cannot create image '{path}'", cause) from cause
+
+
+def fill(fd: int, path: Path, format: str, size: int, *, backing: tuple[str, str] | None = None,
+         called: Path | None = None) -> None:
+    """Makes an image of the empty file that is open as `fd`; `called` is what errors call it."""
+    called = called or path
+    what = f"cannot create image '{called}'"
     if format != "raw":
         below = ["-b", backing[0], "-F", backing[1]] if backing else []
-        _qemu_img("create", "-q", "-f", format, *below, str(path), str(size), what=f"cannot create image '{path}'")
+        try:
+            _qemu_img("create", "-q", "-f", format, *below, str(path), str(size), what=what)
+        except OperationFailed as error:
+            raise OperationFailed(error.message.replace(str(path), str(called))) from error
     try:
         if format == "raw":
             os.ftruncate(fd, size)
         os.fsync(fd)
     except OSError as cause:
-        raise SystemFault(f"cannot create image '{path}'", cause) from cause
+        raise SystemFault(what, cause) from cause
 
 
 def info(path: str, format: str | None = None) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _mend(context: Context, record: Record) -> str:
         if handler is None:
             raise OperationFailed(f"this virtctl knows nothing of '{record.op}'")
         return handler(context, record)
-    except VirtctlError as error:
+    except (VirtctlError, OSError) as error:
         return f"interrupted {record.op} ({record.command or 'unknown command'}) is still to be put right: {error}"
 
 
@@ -110,6 +110,12 @@ def _image_define(_context: Context, record: Record) -> str:
     return finish_interrupted(record)
 
 
+def _block_job(context: Context, record: Record) -> str:
+    from virtctl.qemu.jobstart import finish_interrupted
+
+    return finish_interrupted(_guest(context, record.uuid), record)
+
+
 def _rename(context: Context, record: Record) -> str:
     context.store.finish_rename(record)
     old, new = record.facts["old"], record.facts["new"]
@@ -130,7 +136,7 @@ def _start_saved(context: Context, record: Record) -> str:
 
 _HANDLERS: dict[str, Callable[[Context, Record], str]] = {
     "save": _save, "pivot": _pivot, "dump": _dump, "save-image-define": _image_define,
-    "rename": _rename, "start-saved": _start_saved}
+    "block-job": _block_job, "rename": _rename, "start-saved": _start_saved}
 
 
 # Interrupted starts
