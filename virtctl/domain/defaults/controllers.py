@@ -26,7 +26,6 @@ from virtctl.errors import UnsupportedConfig, VirtctlError, XmlError
 def number_controllers(domain: Domain, host: Host) -> None:
     """The controllers in libvirt's order, those that SCSI host devices need behind them, each with an index."""
     sort_controllers(domain)
-    check_usb(domain)
     add_hostdev_controllers(domain)
     number(domain)
 
@@ -38,7 +37,7 @@ WITHOUT_USB = {
 }
 
 
-def check_usb(domain: Domain) -> None:
+def check_usb(domain: Domain, host: Host) -> None:
     """USB is either there or switched off, and companions need a master."""
     found = controllers(domain, "usb")
     if len(found) > 1 and any(cont.model == "none" for cont in found):
