@@ -19,11 +19,21 @@ def relevant(node: Node, plan: Plan, names: Collection[str]) -> Node:
             kept.attrs[key] = value
     for child in node.children:
         below = plan.children.get(child.tag)
-        if isinstance(below, Plan):
+        if isinstance(below, Plan) and _reads(below, names):
             kept.children.append(relevant(child, below, names))
-        elif below is None or below.name in names:
+        elif below is None or (not isinstance(below, Plan) and below.name in names):
             kept.children.append(child)
     return kept
+
+
+def _reads(plan: Plan, names: Collection[str]) -> bool:
+    """Whether anything below counts."""
+    if plan.text is not None and plan.text.name in names:
+        return True
+    if any(field.name in names for field in plan.attrs.values()):
+        return True
+    return any(_reads(below, names) if isinstance(below, Plan) else below.name in names
+               for below in plan.children.values())
 
 
 def without(node: Node, tags: Collection[str]) -> Node:

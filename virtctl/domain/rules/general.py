@@ -6,7 +6,7 @@ from virtctl.domain.defaults.numa import cells_of
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.domain.machine import is_q35, machine_of
-from virtctl.domain.tuning import check_pool
+from virtctl.domain.tuning import VcpuState, check_pool
 from virtctl.errors import UnsupportedConfig, XmlDetail, XmlError
 
 
@@ -70,9 +70,26 @@ def states(domain: Domain, host: Host) -> None:
         raise UnsupportedConfig("vcpu0 can't be hotpluggable")
     if domain.vcpus[0].order not in (None, 1):
         raise UnsupportedConfig("vcpu0 must be enabled first")
-    for state in domain.vcpus:
-        if not state.enabled and not state.hotpluggable:
-            raise UnsupportedConfig(f"vcpu '{state.id}' is both offline and not hotpluggable")
+    for place, state in enumerate(domain.vcpus):
+        if not state.hotpluggable:
+            _check_fixed(state, domain.vcpus[:place])
+
+
+def _check_fixed(state: VcpuState, before: list[VcpuState]) -> None:
+    """A processor that cannot be taken away is there at start, and comes before those that can."""
+    if not state.enabled:
+        raise UnsupportedConfig(f"vcpu '{state.id}' is both offline and not hotpluggable")
+    if any(other.hotpluggable for other in before):
+        raise UnsupportedConfig("online non-hotpluggable vcpus need to be ordered prior to hotplugable vcpus")
+    if before and (before[-1].order or 0) > (state.order or 0):
+        raise UnsupportedConfig("online non-hotpluggable vcpus must be ordered in ascending order")
+
+
+def vcpu_order(domain: Domain, host: Host) -> None:
+    """Either every processor that is there at start has a place in the order, or none."""
+    ordered = [state.order is not None for state in domain.vcpus if state.enabled]
+    if any(ordered) and not all(ordered):
+        raise UnsupportedConfig("all vcpus must have either set or unset order")
 
 
 def hotplug(domain: Domain, host: Host) -> None:
