@@ -6,8 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtctl.schema.types import CpuSet, Enum, Hex, Int, Lenient, Mac, OnOff, Positive, Uuid, YesNo, pretty_size, "
-"unit_bytes
+from virtctl.schema.types import (
+    CpuSet,
+    Enum,
+    Hex,
+    Int,
+    Lenient,
+    Mac,
+    OnOff,
+    Positive,
+    Uuid,
+    YesNo,
+    pretty_size,
+    unit_bytes,
+)
 
 
 @given(st.frozensets(st.integers(0, 16383), min_size=1, max_size=40))
