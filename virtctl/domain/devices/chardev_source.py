@@ -18,18 +18,19 @@ from virtctl.schema.types import Enum, OnOff, Str, UInt, YesNo
 # What each kind of source reads, by field of ChardevSource.
 USES: dict[str, tuple[str, ...]] = {
     "null": (), "vc": (), "stdio": (), "spicevmc": (),
-    "pty": ("path", "seclabels"),
-    "dev": ("path", "seclabels"),
-    "file": ("path", "startup_policy", "append", "seclabels"),
-    "pipe": ("path", "seclabels"),
+    "pty": ("path",),
+    "dev": ("path",),
+    "file": ("path", "startup_policy", "append"),
+    "pipe": ("path",),
     "udp": ("mode", "host", "service"),
     "tcp": ("mode", "host", "service", "tls", "tls_from_config", "reconnect"),
-    "unix": ("mode", "path", "seclabels", "reconnect"),
+    "unix": ("mode", "path", "reconnect"),
     "spiceport": ("channel",),
     "dbus": ("channel",),
     "nmdm": ("master", "slave"),
     "qemu-vdagent": ("copypaste", "mouse"),
 }
+LABELLED = ("pty", "dev", "file", "pipe", "unix")  # what has a file that a security label goes on
 CHANNEL_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
@@ -81,8 +82,11 @@ class ChardevSource(Element, tag="source"):
     mouse = Field("mouse/@mode", Enum("server", "client"), doc="who draws the pointer (qemu-vdagent)")
 
     def parsed(self, node: Node, mode: Mode) -> None:
-        """One label a security driver."""
+        """One label a security driver; an element for the agent says something."""
         check_models(self.seclabels)
+        for field in (ChardevSource.copypaste, ChardevSource.mouse):
+            if node.find(field.steps[0]) is not None and self.__dict__.get(field.name) is None:
+                raise self.missing(field)
 
 
 class Chardev(Element):
@@ -142,6 +146,12 @@ class Chardev(Element):
         if self.kind in ("tcp", "udp", "unix"):
             for source in self.sources:
                 source.mode = source.mode or "connect"
+        self._drop_empty()
+
+    def _drop_empty(self) -> None:
+        if self.kind not in LABELLED:
+            for source in self.sources:
+                source.seclabels = []
         self.sources = [one for one in self.sources if _says_something(one, self.kind)]
         if self.kind == "udp":
             self.sources = [one for one in (self.bind, self.source) if one is not None]
@@ -178,7 +188,7 @@ def _narrow(node: Node, kind: str) -> Node:
         if child.tag == "source":
             if "startupPolicy" in child.attrs and kind != "file":
                 raise UnsupportedConfig(f"startupPolicy is only supported for a source of type 'file', not '{kind}'")
-            child = relevant(child, ChardevSource.plan, uses)
+            child = relevant(child, ChardevSource.plan, (*uses, "seclabels"))
         elif child.tag == "protocol" and kind != "tcp":
             continue
         kept.children.append(child)

@@ -235,10 +235,14 @@ class LocalAddress(Element, tag="local"):
 class PortRange(Element, tag="range"):
     """Ports that are forwarded, or left out."""
 
-    start = Field("@start", UInt(0xFFFF), doc="first port of the host")
-    end = Field("@end", UInt(0xFFFF), doc="last port of the host")
-    to = Field("@to", UInt(0xFFFF), doc="first port of the guest")
+    start = Field("@start", UInt(), doc="first port of the host")
+    end = Field("@end", UInt(), doc="last port of the host")
+    to = Field("@to", UInt(), doc="first port of the guest")
     exclude = Field("@exclude", YesNo(), doc="whether these ports are left out")
+
+    def visible(self, mode: Mode) -> bool:
+        """An empty one is not written."""
+        return any(self.__dict__.get(name) is not None for name in ("start", "end", "to", "exclude"))
 
 
 class PortForward(Element, tag="portForward"):
@@ -251,8 +255,11 @@ class PortForward(Element, tag="portForward"):
 
     def parsed(self, node: Node, mode: Mode) -> None:
         """The address must be one."""
-        if self.address is not None and parse_address(self.address) is None:
-            raise XmlError(f"Invalid address '{self.address}' in <portForward>")
+        if self.address is not None:
+            found = parse_address(self.address)
+            if found is None:
+                raise XmlError(f"Invalid address '{self.address}' in <portForward>")
+            self.address = str(found)
 
 
 class HostOffloads(Element, tag="host"):
