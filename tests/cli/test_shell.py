@@ -48,8 +48,8 @@ def test_the_tabulator_completes(shell: pexpect.spawn[str]) -> None:
 
 
 def test_an_interrupt_ends_the_line_and_not_the_shell(shell: pexpect.spawn[str]) -> None:
-    shell.send("destroy te")
-    shell.expect_exact("destroy te")
+    shell.send("destroy t")
+    shell.expect_exact("destroy t")
     shell.sendcontrol("c")
     shell.expect("virtctl # ")
     assert answer(shell, "domstate test") == "running\n\n"

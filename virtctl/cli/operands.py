@@ -118,9 +118,14 @@ Parameter = Flag | Text
 
 
 class VirshCommand(click.Command):
-    """A Click command that is read by virsh's grammar. `reports` says that it shows something `--output` applies to."""
+    """A Click command that is read by virsh's grammar.
+
+    `reports` says that it shows something `--output` applies to, `bare` that another program reads its output, which
+    no blank line must follow.
+    """
 
     reports = False
+    bare = False
 
     def own(self) -> list[Parameter]:
         """What it takes, in order of declaration."""
@@ -174,13 +179,14 @@ def value_of(parameter: Parameter, given: Values) -> object:
 
 
 def command(
-    *parameters: Parameter, reports: bool = False, kind: type[VirshCommand] = VirshCommand
+    *parameters: Parameter, reports: bool = False, bare: bool = False, kind: type[VirshCommand] = VirshCommand
 ) -> Callable[[Callable[..., None]], VirshCommand]:
     """Makes a command of a function; its docstring becomes the description in `help`."""
 
     def wrap(function: Callable[..., None]) -> VirshCommand:
         made = kind(None, callback=click.pass_obj(function), params=list(parameters), help=function.__doc__)
         made.reports = reports
+        made.bare = bare
         return made
 
     return wrap

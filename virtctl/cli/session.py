@@ -192,7 +192,7 @@ class Session:
             good = self.attempt(context)
             if self.settings.timing:
                 self.say(f"\n(Time: {(time.perf_counter() - started) * 1000:.3f} ms)\n\n")
-            else:
+            elif not getattr(context.command, "bare", False):
                 self.extra("\n")
         finally:
             self.format, self.plain = before

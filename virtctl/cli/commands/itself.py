@@ -98,7 +98,7 @@ def quit_shell(session: Session) -> None:
     raise Quit
 
 
-@command(Choice("shell", "bash, zsh or fish", ("bash", "zsh", "fish"), required=True))
+@command(Choice("shell", "bash, zsh or fish", ("bash", "zsh", "fish"), required=True), bare=True)
 def completion(session: Session, shell: str) -> None:
     """Prints the script that makes a shell complete our commands, for example: source <(virtctl completion bash)"""
     from virtctl.cli.completion import script
@@ -106,7 +106,7 @@ def completion(session: Session, shell: str) -> None:
     session.say(script(shell, session.program))
 
 
-@command()
+@command(bare=True)
 def man(session: Session) -> None:
     """Prints the manual page, for example: virtctl man | man -l -"""
     from virtctl.cli.manual import manual
