@@ -23,23 +23,25 @@ def converse(session: Session) -> bool:
     gc.enable()
     session.interactive = True
     session.extra(BANNER.format(program=session.program))
-    lines = terminal_lines(session) if sys.stdin.isatty() and session.out.terminal else piped_lines(session)
+    person = sys.stdin.isatty() and session.out.terminal
     try:
-        for line in lines:
-            carry_out(session, line)
+        for line in terminal_lines(session) if person else piped_lines(session):
+            carry_out(session, line, person=person)
     except Quit:
         pass
     session.say("\n")
     return True
 
 
-def carry_out(session: Session, line: str) -> None:
-    """Runs one line; an interrupted command ends alone."""
+def carry_out(session: Session, line: str, *, person: bool) -> None:
+    """Runs one line. A person's interrupt ends the command; one of a script ends the script."""
     try:
         session.run_string(line)
     except UsageError as error:
         session.fail(error)
     except KeyboardInterrupt:
+        if not person:
+            raise
         session.say("\n")
 
 
