@@ -1,9 +1,14 @@
 """The sweep: every verb, every state-changing call, every fault; a table of what was tried and what was violated.
 
-    LD_PRELOAD=shim.so python -m tests.faults.sweep --seconds 240 --seed 7 [--verb save] [--fault KILL] [--number 12]
+    python -c 'from pathlib import Path; from tests.faults.attempts import build_shim; build_shim(Path("/tmp"))'
+    LD_PRELOAD=/tmp/shim.so python -m tests.faults.sweep                             # everything: some 5,000 injections
+    LD_PRELOAD=/tmp/shim.so python -m tests.faults.sweep --seconds 240 --seed 7      # as many as that takes
+    LD_PRELOAD=/tmp/shim.so python -m tests.faults.sweep --verb save,restore --fault KILL
+    LD_PRELOAD=/tmp/shim.so python -m tests.faults.sweep --verb save --fault KILL --number 12    # one, again
 
-Without --seconds everything is tried. With it, the attempts are drawn in an order that the seed decides, so that a
-run can be repeated; one attempt is repeated by naming its verb, fault and number.
+With --seconds the attempts are drawn in an order that the seed decides, an equal share of each verb; a violation is
+printed with the words that repeat it. A number counts the state-changing calls of the process (see shim.c); where QEMU
+answers sooner or later the count moves by a few, so that a violation may need its neighbours tried as well.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import NamedTuple
 from tests.support.waiting import eventually
 from virtctl.drivers.qemu import QemuDriver
 from virtctl.errors import VirtctlError
+from virtctl.qemu.images import create
 from virtctl.values import (
+    BlockCommit,
     BlockCopy,
     DumpCoreOptions,
     DumpOptions,
@@ -27,7 +30,7 @@ _EVERYTHING = ListFilter(inactive=True)
 BOTH = frozenset({"running", "shut off"})
 
 
-def document(disk: Path, note: str = "old") -> str:
+def document(disk: Path, note: str = "old", format: str = "raw") -> str:
     """A small guest with one disk; `note` is its description."""
     return f"""<domain type='qemu'>
   <name>{NAME}</name><uuid>{UUID}</uuid><description>{note}</description>
@@ -35,7 +38,7 @@ def document(disk: Path, note: str = "old") -> str:
   <os><type arch='x86_64' machine='pc'>hvm</type></os><features><acpi/></features>
   <devices>
     <disk type='file' device='disk'>
-      <driver name='qemu' type='raw'/><source file='{disk}'/><target dev='vda' bus='virtio'/>
+      <driver name='qemu' type='{format}'/><source file='{disk}'/><target dev='vda' bus='virtio'/>
     </disk>
     <controller type='usb' model='none'/><memballoon model='none'/>
   </devices>
@@ -50,6 +53,7 @@ class Lab:
         self.folder = folder
         self.disk = folder / "disk.img"
         self.copy = folder / "copy.img"
+        self.overlay = folder / "overlay.qcow2"
         self.image = folder / "memory.save"
         self.core = folder / "core"
         self.note = "old"
@@ -63,7 +67,7 @@ class Lab:
                 driver.destroy(row.name)
         for row in driver.rows(_EVERYTHING):
             driver.undefine(row.name, UndefineOptions(managed_save=True))
-        for path in (self.copy, self.image, self.core, *self.folder.parent.rglob(".tmp-*")):
+        for path in (self.copy, self.overlay, self.image, self.core, *self.folder.parent.rglob(".tmp-*")):
             path.unlink(missing_ok=True)
         self.disk.write_bytes(b"\0" * 65536)
 
@@ -107,6 +111,25 @@ class Lab:
         self.driver.blockcopy(NAME, "vda", BlockCopy(str(self.copy)))
         eventually(lambda: (job := self.driver.blockjob(NAME, "vda")) is not None and job.ready, "the copy is ready")
 
+    def chained(self) -> None:
+        """The domain running on an image above the disk."""
+        self.overlay.unlink(missing_ok=True)
+        create(self.overlay, "qcow2", 65536, backing=(str(self.disk), "raw"))
+        self.driver.define(document(self.overlay, format="qcow2"))
+        self.driver.start(NAME, StartOptions())
+
+    def committing(self) -> None:
+        """The same, what it wrote committed to the disk and ready to be switched to."""
+        self.chained()
+        self.driver.blockcommit(NAME, "vda", BlockCommit(active=True))
+        eventually(lambda: (job := self.driver.blockjob(NAME, "vda")) is not None and job.ready, "it is committed")
+
+    def depth(self) -> int:
+        """How many images QEMU has in the disk's chain."""
+        told = json.loads(self.driver.monitor_qmp(NAME, '{"execute": "query-block"}'))["return"]
+        image = next(one["inserted"]["image"] for one in told if one.get("inserted"))
+        return 2 if "backing-image" in image else 1
+
     def description(self) -> str:
         """The note in the stored document."""
         text = self.driver.dumpxml(NAME, DumpOptions(inactive=True))
@@ -143,6 +166,9 @@ VERBS = [
          lambda lab: lab.description() == "new", frozenset({"running"}), keeps=True),
     Verb("undefine", lambda lab: lab.define(), lambda lab: lambda d: d.undefine(NAME, UndefineOptions()),
          lambda lab: _state(lab) == "undefined", defined=None),
+    Verb("undefine-saved", lambda lab: lab.managed(),
+         lambda lab: lambda d: d.undefine(NAME, UndefineOptions(managed_save=True)),
+         lambda lab: _state(lab) == "undefined", defined=None),
     Verb("autostart", lambda lab: lab.define(), lambda lab: lambda d: d.set_autostart(NAME, True),
          lambda lab: lab.driver.info(NAME).autostart),
     Verb("undo", lambda lab: lab.redefined(), lambda lab: lambda d: d.undo(NAME),
@@ -165,6 +191,9 @@ VERBS = [
          lambda lab: lab.driver.info(NAME).managed_save, BOTH),
     Verb("start-managed", lambda lab: lab.managed(), lambda lab: lambda d: d.start(NAME, StartOptions()),
          lambda lab: _state(lab) == "running", BOTH),
+    Verb("start-force-boot", lambda lab: lab.managed(),
+         lambda lab: lambda d: d.start(NAME, StartOptions(force_boot=True)),
+         lambda lab: _state(lab) == "running" and not lab.driver.info(NAME).managed_save, BOTH),
     Verb("managedsave-remove", lambda lab: lab.managed(), lambda lab: lambda d: d.managedsave_remove(NAME),
          lambda lab: not lab.driver.info(NAME).managed_save),
     Verb("save-image-define", lambda lab: lab.saved(),
@@ -184,4 +213,15 @@ VERBS = [
          keeps=True),
     Verb("abort", lambda lab: lab.copying(), lambda lab: lambda d: d.blockjob_abort(NAME, "vda"),
          lambda lab: lab.driver.blockjob(NAME, "vda") is None, frozenset({"running"}), keeps=True),
+    Verb("blockpull", lambda lab: lab.chained(), lambda lab: lambda d: d.blockpull(NAME, "vda"),
+         lambda lab: lab.driver.blockjob(NAME, "vda") is not None or lab.depth() == 1, frozenset({"running"}),
+         keeps=True),
+    Verb("blockcommit", lambda lab: lab.chained(),
+         lambda lab: lambda d: d.blockcommit(NAME, "vda", BlockCommit(active=True)),
+         lambda lab: lab.driver.blockjob(NAME, "vda") is not None, frozenset({"running"}), keeps=True),
+    Verb("commit-pivot", lambda lab: lab.committing(), lambda lab: lambda d: d.blockjob_pivot(NAME, "vda"),
+         lambda lab: str(lab.disk) in lab.driver.dumpxml(NAME, DumpOptions(inactive=True)), frozenset({"running"}),
+         keeps=True),
+    Verb("blockresize", lambda lab: lab.running(), lambda lab: lambda d: d.blockresize(NAME, "vda", 131072),
+         lambda lab: lab.disk.stat().st_size == 131072, frozenset({"running"}), keeps=True),
 ]
