@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.domain import Domain
+from virtctl.errors import UnsupportedConfig
 
 
 def all_controllers(domain: Domain) -> list[Controller]:
@@ -26,6 +27,20 @@ def add_controller(domain: Domain, kind: str, index: int, model: str | None = No
     added = Controller(type=kind, index=index, model=model)
     all_controllers(domain).append(added)
     return added
+
+
+# No guest has so many controllers; a document that asks for more must cost no time.
+MOST = 4095
+
+
+def add_up_to(domain: Domain, kind: str, highest: int, model: str | None = None) -> None:
+    """Adds the controllers 0 to `highest` that are missing. Raises when that is beyond all reason."""
+    if highest > MOST:
+        raise UnsupportedConfig(f"{kind} controller index {highest} too high, maximum is {MOST}")
+    known = {cont.index for cont in controllers(domain, kind)}
+    for index in range(highest + 1):
+        if index not in known:
+            add_controller(domain, kind, index, model)
 
 
 def maybe_add_controller(domain: Domain, kind: str, index: int, model: str | None = None) -> None:

@@ -14,5 +14,5 @@ def assign_addresses(domain: Domain, host: Host) -> None:
     if domain.devices is None:
         return
     assign_virtio_serial(domain)
-    assign_pci(domain, host)
+    assign_pci(domain)
     assign_usb(domain)

@@ -15,14 +15,13 @@ from virtctl.domain.devices.address import PciAddress
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.device import Device
 from virtctl.domain.domain import Domain
-from virtctl.domain.host import Host
 from virtctl.domain.machine import is_q35, machine_of
 from virtctl.errors import InternalError
 
 USB2 = {"ich9-ehci1": 7, "ich9-uhci1": 0, "ich9-uhci2": 1, "ich9-uhci3": 2}
 
 
-def assign_pci(domain: Domain, host: Host) -> None:
+def assign_pci(domain: Domain) -> None:
     """Gives every PCI device its address, adding controllers where they are needed."""
     board = Board(is_q35(machine_of(domain)))
     highest = max((cont.index or 0 for cont in controllers(domain, "pci")), default=-1)
@@ -44,7 +43,7 @@ def create(domain: Domain, board: Board, *, growing: bool, count: int) -> Buses:
     models: dict[int, Controller] = {}
     for cont in controllers(domain, "pci"):
         models[cont.index or 0] = cont
-    filler = topology.filler_model(domain, board)
+    filler = topology.filler_model(board)
     for index in range(count):
         found = models.get(index)
         buses.buses.append(Bus((found.model or "") if found else root if index == 0 else filler))

@@ -63,7 +63,7 @@ def virtio_ports(domain: Domain) -> Iterator[Device]:
             yield console
 
 
-def filler_model(domain: Domain, board: Board) -> str:
+def filler_model(board: Board) -> str:
     """The model of buses that the document skips."""
     return "pcie-root-port" if board.express else "pci-bridge"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from virtctl.domain.addresses.topology import tagged
 from virtctl.domain.addresses.wants import text
 from virtctl.domain.controllers import (
+    MOST,
     add_controller,
+    add_up_to,
     all_controllers,
     controllers,
     find_controller,
@@ -30,6 +32,7 @@ def number_controllers(domain: Domain, host: Host) -> None:
     number(domain)
 
 
+MAX_PCI = 255
 WITHOUT_USB = {
     ("input", "bus", "usb"): "Can't add USB input device. USB bus is disabled",
     ("hostdev", "type", "usb"): "Can't add host USB device: USB is disabled in this host",
@@ -55,8 +58,7 @@ def add_hostdev_controllers(domain: Domain) -> None:
     wanted = [one.address.controller if isinstance(one.address, DriveAddress) else 0
               for one in tagged(domain, "hostdev") if text(one, "type") == "scsi"]
     model = next((cont.model for cont in controllers(domain, "scsi") if cont.index in wanted and cont.model), None)
-    for index in range(max(wanted, default=-1) + 1):
-        maybe_add_controller(domain, "scsi", index, model)
+    add_up_to(domain, "scsi", max(wanted, default=-1), model)
 
 
 def reject_duplicates(domain: Domain, host: Host) -> None:
@@ -114,6 +116,8 @@ def controller_models(domain: Domain, host: Host) -> None:
 
 def _check_pci(domain: Domain, cont: Controller) -> None:
     machine = machine_of(domain)
+    if (cont.index or 0) > MOST:
+        raise UnsupportedConfig(f"PCI controller index {cont.index} too high, maximum is {MAX_PCI}")
     if cont.model in ("pci-root", "pcie-root") and cont.index != 0:
         raise XmlError("pci-root and pcie-root controllers should have index 0")
     if cont.model == "pci-expander-bus" and not is_i440fx(machine):

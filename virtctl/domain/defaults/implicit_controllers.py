@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from virtctl.domain.addresses.topology import tagged, virtio_ports
 from virtctl.domain.addresses.wants import text
-from virtctl.domain.controllers import maybe_add_controller
+from virtctl.domain.controllers import add_up_to, maybe_add_controller
 from virtctl.domain.devices.address import CcidAddress, DriveAddress, VirtioSerialAddress
 from virtctl.domain.devices.device import Device
 from virtctl.domain.domain import Domain
@@ -29,8 +29,7 @@ def add_implicit_controllers(domain: Domain, host: Host) -> None:
 
 def _add_up_to(domain: Domain, kind: str, users: Iterator[Device]) -> None:
     highest = max((one.address.controller for one in users if isinstance(one.address, DriveAddress)), default=-1)
-    for index in range(highest + 1):
-        maybe_add_controller(domain, kind, index)
+    add_up_to(domain, kind, highest)
 
 
 def _add_ccid(domain: Domain) -> None:

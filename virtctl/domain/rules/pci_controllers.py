@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from virtctl.domain.addresses.topology import MODEL_NAMES
+from virtctl.domain.defaults.controllers import MAX_PCI
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.domain import Domain
 from virtctl.errors import UnsupportedConfig
@@ -27,6 +28,8 @@ OTHER_NAMES = {"pcie-root-port": ("ioh3420",)}
 
 def check_pci_controller(domain: Domain, cont: Controller) -> None:
     """One controller."""
+    if (cont.index or 0) > MAX_PCI:
+        raise UnsupportedConfig(f"PCI controller index {cont.index} too high, maximum is {MAX_PCI}")
     for field, (name, low, high) in RANGES.items():
         value = getattr(cont, field)
         if value is not None and not low <= value <= high:
