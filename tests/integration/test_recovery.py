@@ -170,7 +170,9 @@ def test_a_memory_that_may_have_run_is_never_used_again(lab: Lab) -> None:
     verb, trace = Verb(lab.root, *START), lab.folder / "trace"
     image = lab.context().store.managed_save("vm1")
     used = image.with_suffix(".used")
-    step = next(step for step in verb.steps(trace) if step.call == "write" and '"cont"' in step.text)
+    steps = verb.steps(trace)
+    renaming = next(number for number, step in enumerate(steps) if step.call == "rename" and f'"{used}"' in step.text)
+    step = next(step for step in steps[renaming:] if step.call == "fsync")
     prepare_start(lab, True)
     verb.fails_at(step, "KILL", trace)
     for pid in pids_below(lab.root):
