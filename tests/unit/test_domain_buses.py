@@ -121,3 +121,15 @@ def test_a_users_alias_stays():
 def test_an_alias_given_twice_is_refused():
     given = nic(more="<alias name='ua-a'/>") + nic(more="<alias name='ua-a'/>", number=2)
     assert refusal(given) == "unsupported configuration: non unique alias detected: ua-a"
+
+
+@pytest.mark.parametrize(("devices", "words"), [
+    ("<controller type='pci' index='256' model='pci-bridge'/>",
+     "unsupported configuration: PCI controller index 256 too high, maximum is 255"),
+    ("<controller type='pci' index='2000000000' model='pci-bridge'/>",
+     "unsupported configuration: PCI controller index 2000000000 too high, maximum is 255"),
+    (disk("sda", "scsi", "<address type='drive' controller='4000000000'/>"),
+     "unsupported configuration: scsi controller index 4000000000 too high, maximum is 1023"),
+])
+def test_absurd_numbers_cost_nothing(devices, words):
+    assert refusal(devices) == words

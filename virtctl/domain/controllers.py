@@ -30,7 +30,7 @@ def add_controller(domain: Domain, kind: str, index: int, model: str | None = No
 
 
 # No guest has so many controllers; a document that asks for more must cost no time.
-MOST = 4095
+MOST = 1023
 
 
 def add_up_to(domain: Domain, kind: str, highest: int, model: str | None = None) -> None:
