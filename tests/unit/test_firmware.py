@@ -10,7 +10,7 @@ from tests.unit.general_samples import HOST, document
 from virtctl.domain.domain import Domain
 from virtctl.domain.firmware import fill_firmware
 from virtctl.domain.pipeline import complete
-from virtctl.errors import OperationFailed
+from virtctl.errors import InvalidOperation, OperationFailed
 from virtctl.qemu.hostfacts import firmware_descriptors, host_facts
 
 
@@ -63,6 +63,13 @@ def test_the_first_that_suits_is_taken_and_gets_what_it_needs(host):
 ])
 def test_features_decide(host, os, wanted):
     assert chosen(host, os).os.loader.path == wanted
+
+
+def test_what_the_user_turned_off_is_not_turned_on(host):
+    text = document("<features><acpi/><smm state='off'/></features>", machine="q35", firmware=" firmware='efi'")
+    domain = complete(text, host)
+    with pytest.raises(InvalidOperation, match="domain has SMM turned off but chosen firmware requires it"):
+        fill_firmware(domain, host)
 
 
 def test_the_machine_decides(host):

@@ -8,7 +8,7 @@ from virtctl.domain.domain import Domain
 from virtctl.domain.features import Features
 from virtctl.domain.host import Firmware, Host
 from virtctl.domain.os import Loader, Nvram, Os
-from virtctl.errors import OperationFailed
+from virtctl.errors import InvalidOperation, OperationFailed
 
 INTERFACES = {"efi": "uefi", "bios": "bios"}
 
@@ -26,10 +26,14 @@ def choose(domain: Domain, host: Host) -> Firmware | None:
 
 
 def fill_firmware(domain: Domain, host: Host) -> None:
-    """Puts the chosen firmware's files into a domain that is about to start, and what it needs of the machine."""
+    """Puts the chosen firmware's files into a domain that is about to start, and what it needs of the machine.
+
+    Raises OperationFailed when none suits, InvalidOperation when it needs what the user turned off.
+    """
     firmware = choose(domain, host)
     if firmware is None or domain.os is None:
         return
+    domain.os.firmware = None  # what it is does no longer depend on the host's descriptors
     loader = domain.os.loader = domain.os.loader or Loader()
     loader.path = firmware.executable
     if firmware.device == "memory":
@@ -43,6 +47,8 @@ def fill_firmware(domain: Domain, host: Host) -> None:
             nvram.path = f"{host.nvram_dir}/{domain.name}_VARS.fd"
     if "requires-smm" in firmware.features:
         domain.features = domain.features or Features()
+        if domain.features.smm is False:
+            raise InvalidOperation("domain has SMM turned off but chosen firmware requires it")
         domain.features.smm = True
         loader.secure = True
 
@@ -64,8 +70,6 @@ def _has_features(firmware: Firmware, domain: Domain, os: Os) -> bool:
         if wanted.enabled != (wanted.name in firmware.features):
             return False
     if os.loader is not None and os.loader.secure and "secure-boot" not in firmware.features:
-        return False
-    if "requires-smm" in firmware.features and domain.features is not None and domain.features.smm is False:
         return False
     sleeps = {"acpi-s3": domain.pm.suspend_to_mem, "acpi-s4": domain.pm.suspend_to_disk} if domain.pm else {}
     return all(name in firmware.features for name, wanted in sleeps.items() if wanted)

@@ -9,6 +9,9 @@ from virtctl.domain.machine import is_q35, machine_of
 from virtctl.domain.tuning import VcpuState, check_pool
 from virtctl.errors import UnsupportedConfig, XmlDetail, XmlError
 
+KVM_HINT = ("/dev/kvm cannot be opened: load the module kvm_intel or kvm_amd, join the group kvm, "
+            "or use <domain type='qemu'>")
+
 
 def emulator(domain: Domain, host: Host) -> None:
     """The QEMU program must be able to run such a guest."""
@@ -21,7 +24,7 @@ def emulator(domain: Domain, host: Host) -> None:
     if os.arch not in (host.arches_of(program) or ()):
         raise UnsupportedConfig(f"{told} arch '{os.arch}'")
     if domain.type != "qemu" and not (domain.type == "kvm" and host.kvm):
-        raise UnsupportedConfig(f"{told} virt type '{domain.type}'")
+        raise UnsupportedConfig(f"{told} virt type '{domain.type}'", hint=KVM_HINT if domain.type == "kvm" else None)
     if not host.has_machine(machine_of(domain)):
         raise UnsupportedConfig(f"{told} machine type '{machine_of(domain)}'")
 
