@@ -34,7 +34,7 @@ def disk_options(kind: str, image: Path) -> list[str]:
 def test_counter_counts_on_its_serial_port_and_on_its_disk(plain_qemu: Start, tmp_path: Path, kind: str) -> None:
     image = guests.counter_image(tmp_path / "counter.img")
     qemu = plain_qemu(*disk_options(kind, image))
-    eventually(lambda: guests.last_printed(qemu.log) >= 12, "twelve lines")
+    eventually(lambda: guests.last_printed(qemu.log) >= 12, "twelve lines", seconds=60)
     qemu.end()
     printed = guests.printed_numbers(qemu.log)
     assert printed == list(range(1, len(printed) + 1))
@@ -45,7 +45,7 @@ def test_counter_counts_on_its_serial_port_and_on_its_disk(plain_qemu: Start, tm
 def test_writer_leaves_every_sector_it_wrote(plain_qemu: Start, tmp_path: Path, kind: str) -> None:
     image = guests.writer_image(tmp_path / "writer.img")
     qemu = plain_qemu(*disk_options(kind, image))
-    eventually(lambda: guests.last_printed(qemu.log) >= 2000, "two thousand sectors")
+    eventually(lambda: guests.last_printed(qemu.log) >= 2000, "two thousand sectors", seconds=60)
     qemu.end()
     assert guests.written_last(image) >= guests.last_printed(qemu.log)
 

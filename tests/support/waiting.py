@@ -9,7 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def eventually(look: Callable[[], Found], what: str, seconds: float = 20.0) -> Found:
+def eventually(look: Callable[[], Found], what: str, seconds: float = 60.0) -> Found:
     """Looks again and again until there is something to see, and hands it back; fails naming `what` at the deadline."""
     deadline = time.monotonic() + seconds
     while True:
