@@ -22,7 +22,7 @@ Command = tuple[str, dict[str, Any]]
 def finish(guest: Guest, live: Domain) -> None:
     """Tells QEMU what is left to tell. Raises MonitorError when it refuses."""
     commands = list(last_commands(live))
-    searched = [one for one in (live.devices or Devices()).all(Graphics) if one.type == "vnc" and one.autoport]
+    searched = [one for one in (live.devices or Devices()).all(Graphics) if _searches(one)]
     if not commands and not searched:
         return
     from virtctl.qemu.qmp import Qmp
@@ -34,6 +34,12 @@ def finish(guest: Guest, live: Domain) -> None:
     if searched and found and searched[0].port != found:  # the port that was free has been taken meanwhile
         searched[0].port = found
         guest.write_live(live)
+
+
+def _searches(graphics: Graphics) -> bool:
+    """Whether QEMU itself looks for a free port."""
+    on_tcp = not graphics.listens or graphics.listens[0].type in ("address", "network")
+    return graphics.type == "vnc" and bool(graphics.autoport) and on_tcp and graphics.socket is None
 
 
 def last_commands(live: Domain) -> Iterator[Command]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -126,7 +127,10 @@ def _file_source(plan: Plan, alias: str, chardev: Chardev, undo: ExitStack) -> N
         source.path = "/dev/null"
         plan.chardev_paths[alias] = "/dev/null"
         return
-    plan.chardev_paths[alias] = _share(plan, fd, undo)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        plan.chardev_paths[alias] = _share(plan, fd, undo)
+    else:  # a device such as /dev/full, which QEMU must open by itself
+        os.close(fd)
 
 
 def _share(plan: Plan, fd: int, undo: ExitStack) -> str:
