@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -21,6 +23,7 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Runs the program; its exit status."""
+    heed_signals()
     out, err = open_streams()
     program = Path(sys.argv[0]).name
     program = "virtctl" if program == "__main__.py" else program
@@ -39,6 +42,21 @@ def main() -> int:
         say_lost(err, error)
         return FAILURE
     return status
+
+
+def heed_signals() -> None:
+    """Told to end, a command takes back what it has half done, as after a Ctrl-C; being told again cuts no undoing
+    short.
+    """
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        for other in told:
+            signal.signal(other, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    told = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
+    for number in told:
+        signal.signal(number, leave)
 
 
 def say_lost(err: Stream, error: OutputLost) -> None:
