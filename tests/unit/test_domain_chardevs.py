@@ -127,8 +127,10 @@ def test_a_socket_whose_path_was_made_up_has_none():
 
 
 def test_ports_are_numbered_after_the_highest():
-    given = "<parallel><target port='3'/></parallel><parallel/><parallel><target port='-1'/></parallel>"
-    assert [one.port for one in define(given).devices.by_tag["parallel"]] == [3, 4, 5]
+    given = "<parallel/><parallel><target port='3'/></parallel><parallel/><parallel><target port='-1'/></parallel>"
+    assert [one.port for one in define(given).devices.by_tag["parallel"]] == [0, 3, 4, 5]
+    given = "<serial/><serial><target port='2'/></serial><serial/>"
+    assert [one.port for one in define(given).devices.by_tag["serial"]] == [3, 2, 4]
 
 
 def live_domain() -> Domain:

@@ -53,7 +53,7 @@ def complete_chardevs(domain: Domain, host: Host) -> None:
         serial.target_type = serial.target_type or "isa-serial"
         serial.target_model = serial.target_model or MODEL_OF_TARGET.get(serial.target_type)
     number_ports(domain.devices.all(Serial))
-    number_ports(domain.devices.all(Parallel))
+    number_parallels(domain.devices.all(Parallel))
     for channel in domain.devices.all(Channel):
         drop_made_up_path(channel)
 
@@ -77,8 +77,17 @@ def number_isa(serials: list[Serial]) -> None:
             taken.add(one.port)
 
 
-def number_ports(ports: list[Serial] | list[Parallel]) -> None:
-    """An unset number becomes one more than the highest so far."""
+def number_parallels(ports: list[Parallel]) -> None:
+    """An unset number becomes one more than the highest before it."""
+    highest = -1
+    for one in ports:
+        if one.port is None or one.port < 0:
+            one.port = highest + 1
+        highest = max(highest, one.port)
+
+
+def number_ports(ports: list[Serial]) -> None:
+    """An unset number becomes one more than the highest of all."""
     for one in ports:
         if one.port is None or one.port < 0:
             one.port = 1 + max((other.port for other in ports if other.port is not None), default=-1)

@@ -91,8 +91,10 @@ def complete_source(source: DiskSource, type: str) -> None:
 
 def _complete_chain(store: BackingStore | None) -> None:
     while store is not None and store.type is not None:
-        if store.source is not None and store.source.encryption is not None:
-            store.source.encryption.engine = store.source.encryption.engine or "qemu"
+        if store.source is not None:
+            store.source.fill_ports()
+            if store.source.encryption is not None:
+                store.source.encryption.engine = store.source.encryption.engine or "qemu"
         store = store.backing
 
 

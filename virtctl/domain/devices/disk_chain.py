@@ -38,14 +38,16 @@ class MetadataCache(Element, tag="metadata_cache"):
 class ImageFormat(Element, tag="format"):
     """The format of an image below or beside the disk's own."""
 
-    type = Field("@type", Enum(*FORMATS), doc="raw, qcow2, ...")
+    type = Field("@type", Enum(*FORMATS), doc="raw, qcow2, ...",
+                 refused=(XmlError, "unknown storage source format '%s'"))
     metadata_cache = Child("metadata_cache", MetadataCache, doc="memory for a qcow2 image's tables")
 
 
 class BackingStore(Element, tag="backingStore"):
     """The image below; an empty one says that there is none."""
 
-    type = Field("@type", Enum(*TYPES), doc="kind of source")
+    type = Field("@type", Enum(*TYPES), doc="kind of source",
+                 refused=(XmlError, "unknown storage source type '%s'"))
     index = Field("@index", UInt(), live=True, doc="number of the image in the running guest")
     format = Child("format", ImageFormat, doc="its format")
     source = Child("source", DiskSource, doc="where it is")
@@ -67,6 +69,9 @@ class BackingStore(Element, tag="backingStore"):
             raise XmlError("missing disk backing store source")
         self.source.startup_policy = None
         self.source.check_type(self.type)
+        self.source.drop_empty()
+        if self.source.says_nothing:
+            self.source = None
 
 
 class Mirror(Element, tag="mirror"):

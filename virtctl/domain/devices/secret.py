@@ -42,7 +42,7 @@ class Auth(Element, tag="auth"):
             raise XmlError("missing username for auth")
         if self.secret is None:
             raise XmlError("Missing <secret> element in auth")
-        if self.type is None and self.secret.type not in SECRET_TYPES:
+        if self.secret.type not in SECRET_TYPES:
             raise UnsupportedConfig(f"unknown secret type '{self.secret.type or '<null>'}'")
         if self.type == "none":
             self.type = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtctl.domain.devices.disk import Disk
 from virtctl.domain.devices.disk_source import DiskSource
-from virtctl.domain.devices.secret import Encryption, check_auth
+from virtctl.domain.devices.secret import Auth, Encryption, check_auth
 from virtctl.errors import ArgumentUnsupported, UnsupportedConfig
 
 HIGHEST_LIMIT = 1_000_000_000_000_000
@@ -16,16 +16,21 @@ def source(disk: Disk) -> None:
     if disk.type == "nvme" and one is not None and one.namespace == 0:
         raise UnsupportedConfig("NVMe namespace can't be zero")
     protocol = one.protocol if one is not None and disk.type == "network" else None
-    if protocol is not None:
-        error = check_auth(disk.auth or (one.auth if one else None), protocol)
-        if error is not None:
-            raise error
-        if protocol == "nfs" and one is not None:
-            _nfs(one)
-        if protocol == "tftp":
-            raise UnsupportedConfig("'tftp' protocol is not supported with this QEMU binary")
+    if one is not None and protocol is not None:
+        network(one, disk.auth or one.auth)
     image_format(disk, disk.type, disk.format)
     encryption(disk.encryption or (one.encryption if one else None), disk.format, protocol)
+
+
+def network(one: DiskSource, auth: Auth | None) -> None:
+    """A protocol that QEMU speaks, and an identity that it takes."""
+    error = check_auth(auth, one.protocol)
+    if error is not None:
+        raise error
+    if one.protocol == "nfs":
+        _nfs(one)
+    if one.protocol == "tftp":
+        raise UnsupportedConfig("'tftp' protocol is not supported with this QEMU binary")
 
 
 def _nfs(one: DiskSource) -> None:
@@ -41,6 +46,8 @@ def chain(disk: Disk) -> None:
     while store is not None and store.type is not None:
         format_name = store.format.type if store.format else None
         image_format(disk, store.type, format_name)
+        if store.source is not None and store.type == "network":
+            network(store.source, store.source.auth)
         if store.source is not None:
             encryption(store.source.encryption, format_name, _protocol(store.source, store.type))
         store = store.backing

@@ -39,7 +39,7 @@ def virtiofs(one: Filesystem) -> None:
     """virtiofsd does the work, and knows little of what 9p can be told."""
     if one.readonly and (one.source is None or one.source.socket is None):
         raise UnsupportedConfig("virtiofs does not yet support read-only mode")
-    if one.accessmode != "passthrough":
+    if one.accessmode not in (None, "passthrough"):
         raise UnsupportedConfig("virtiofs only supports passthrough accessmode")
     if one.wrpolicy is not None:
         raise UnsupportedConfig("virtiofs does not support wrpolicy")
