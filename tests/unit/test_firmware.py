@@ -85,6 +85,13 @@ def test_nothing_that_suits_is_an_error(host):
         chosen(host, kind="bios")
 
 
+def test_the_variables_that_belong_to_a_loader_are_found(host):
+    text = document("<features><acpi/></features>", os="<loader type='pflash' readonly='yes'>/plain.fd</loader>")
+    domain = complete(text, host)
+    fill_firmware(domain, host)
+    assert domain.os.nvram.template == "/plain_VARS.fd"
+
+
 def test_a_guest_with_its_own_loader_is_left_alone(host):
     domain = complete(document(os="<loader type='rom'>/bios.bin</loader>"), host)
     fill_firmware(domain, host)

@@ -22,7 +22,7 @@ def choose(domain: Domain, host: Host) -> Firmware | None:
         if _suits(firmware, domain, os):
             return firmware
     raise OperationFailed(f"Unable to find any firmware to satisfy '{os.firmware}'",
-                          hint="install Debian's package ovmf, or relax os/firmware/feature")
+                          hint="UEFI comes with Debian's package ovmf: apt-get install ovmf")
 
 
 def fill_firmware(domain: Domain, host: Host) -> None:
@@ -31,7 +31,10 @@ def fill_firmware(domain: Domain, host: Host) -> None:
     Raises OperationFailed when none suits, InvalidOperation when it needs what the user turned off.
     """
     firmware = choose(domain, host)
-    if firmware is None or domain.os is None:
+    if domain.os is None:
+        return
+    if firmware is None:
+        _find_template(domain.os, host)
         return
     domain.os.firmware = None  # what it is does no longer depend on the host's descriptors
     loader = domain.os.loader = domain.os.loader or Loader()
@@ -51,6 +54,16 @@ def fill_firmware(domain: Domain, host: Host) -> None:
             raise InvalidOperation("domain has SMM turned off but chosen firmware requires it")
         domain.features.smm = True
         loader.secure = True
+
+
+def _find_template(os: Os, host: Host) -> None:
+    """The variables that belong to a loader that the document names."""
+    if os.loader is None or os.nvram is None or os.nvram.template is not None:
+        return
+    for firmware in host.firmware:
+        if firmware.executable == os.loader.path:
+            os.nvram.template = firmware.nvram_template
+            return
 
 
 def _suits(firmware: Firmware, domain: Domain, os: Os) -> bool:
