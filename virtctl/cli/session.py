@@ -49,6 +49,7 @@ class Session:
         self.format = settings.output
         self.plain = settings.plain
         self.interactive = False
+        self.silent = False
         self.command_line = ""
         self._driver: Driver | None = None
         self._at_end: list[Callable[[], None]] = []
@@ -105,7 +106,8 @@ class Session:
 
     def warn(self, text: str) -> None:
         """Says something on standard error that is not a failure."""
-        self.note(f"warning: {text}\n")
+        if not self.silent:
+            self.note(f"warning: {text}\n")
 
     def note(self, text: str) -> None:
         """Writes to standard error, after what standard output already holds."""
@@ -188,6 +190,7 @@ class Session:
         started = time.perf_counter()
         self.command_line = context.info_name or ""
         before = self.format, self.plain
+        self.silent = False
         try:
             good = self.attempt(context)
             if self.settings.timing:

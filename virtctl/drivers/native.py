@@ -18,7 +18,8 @@ def to_native(context: Context, format: str, xml: str | bytes, xend_version: int
     if format == "qemu-argv":
         return _qemu_argv(context, xml)
     if format in XEN:
-        from virtctl.xen.convert import NEWEST, to_format
+        from virtctl.xen.convert import to_format
+        from virtctl.xen.from_sexpr import NEWEST
 
         notes: list[str] = []
         text = to_format(format, xml, xend_version or NEWEST, notes)
@@ -31,7 +32,8 @@ def to_native(context: Context, format: str, xml: str | bytes, xend_version: int
 def from_native(context: Context, format: str, text: str, xend_version: int | None = None) -> str:
     """A document made of `text`, with a warning for what reads otherwise than it stands."""
     if format in XEN:
-        from virtctl.xen.convert import NEWEST, from_format
+        from virtctl.xen.convert import from_format
+        from virtctl.xen.from_sexpr import NEWEST
 
         notes: list[str] = []
         xml = from_format(format, text, xend_version or NEWEST, notes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from virtctl.errors import OperationFailed, OperationTimeout, VirtctlError
@@ -17,6 +18,7 @@ from virtctl.qemu.context import Context
 from virtctl.qemu.guest import Guest
 from virtctl.state import status as statuses
 from virtctl.state.atomic import reap
+from virtctl.state.history import Log
 from virtctl.state.journal import Journal, Record
 from virtctl.state.lock import DomainLock
 from virtctl.state.status import Status
@@ -53,7 +55,16 @@ def repair(context: Context, uuid: str) -> bool:
     lines = _locked(context, uuid, 0)
     for line in lines or ():
         context.warn(line)
+    with suppress(VirtctlError):  # domstate says nothing: whoever asks later finds it here
+        _keep(context, uuid, lines or [])
     return bool(lines)
+
+
+def _keep(context: Context, uuid: str, lines: list[str]) -> None:
+    if lines:
+        with Log(context.paths, uuid) as log:
+            for line in lines:
+                log.add(f"repaired: {line}", context.store.name_of(uuid) or "", context.command)
 
 
 def _locked(context: Context, uuid: str, timeout: float) -> list[str] | None:

@@ -13,7 +13,10 @@ COLUMN = 16
 
 @command(domain(), Flag("reason", "and why"), reports=True)
 def domstate(session: Session, domain: str, reason: bool) -> None:
-    """Prints the state of a domain: running, paused, shut off..."""
+    """Prints the state of a domain: running, paused, shut off... and nothing else: what it repaired on the way is in
+    the domain's `history`.
+    """
+    session.silent = True  # Pacemaker's agent reads both streams as one and takes any other word for an unknown state
     try:
         found = session.driver.state(domain)
     except NoDomain as error:
