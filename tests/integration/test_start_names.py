@@ -1,5 +1,5 @@
-"""Names that need care: commas, quotes, backslashes, blanks, foreign letters and dashes reach QEMU as they are; what looks
-like one of its protocols is a file; no secret is ever on a command line.
+"""Names that need care: commas, quotes, backslashes, blanks, foreign letters and dashes reach QEMU as they are; what
+looks like one of its protocols is a file; no secret is ever on a command line.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.qemu
 
 NAMES = [
     "a,b", "a,readonly=on,c", ",", "a,,b", 'quote"d', "apo'strophe", "back\\slash", "two  blanks", " first", "last ",
-    "-dash", "--help", "json:{}", "fat:x", "nbd:h:1", "null-co:x", "a:b", "%s%n", "$HOME;`id`", "new\nline", "tab\there",
-    "Ûnïcödé ě 名前", "\u009b[2J", "x" * 200,
+    "-dash", "--help", "json:{}", "fat:x", "nbd:h:1", "null-co:x", "a:b", "%s%n", "$HOME;`id`", "new\nline",
+    "tab\there", "Ûnïcödé ě 名前", "\u009b[2J", "x" * 200,
 ]
 
 

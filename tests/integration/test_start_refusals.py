@@ -175,7 +175,8 @@ def test_what_has_no_effect_is_said_once(bench: Bench) -> None:
 
 
 def test_host_devices_that_are_not_there(bench: Bench) -> None:
-    usb = "<hostdev mode='subsystem' type='usb'><source{}><vendor id='0xdead'/><product id='0xbeef'/></source></hostdev>"
+    usb = ("<hostdev mode='subsystem' type='usb'><source{}><vendor id='0xdead'/><product id='0xbeef'/></source>"
+           "</hostdev>")
     assert "Did not find USB device dead:beef" in bench.refused(usb.format(""))
     assert "dead:beef" in bench.start(usb.format(" startupPolicy='optional'"))
 

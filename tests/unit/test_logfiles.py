@@ -103,9 +103,9 @@ def in_mounted(tmp_path: Path, mount: str) -> str:
     if os.geteuid() != 0:
         pytest.skip("needs root, to mount")
     script = f'{mount} && exec "$@"'
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-c", IN_A_FOLDER_OF_ITS_OWN, str(tmp_path / "log")],
-        capture_output=True, text=True, check=True, timeout=60)
+    program = [sys.executable, "-c", IN_A_FOLDER_OF_ITS_OWN, str(tmp_path / "log")]
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", *program],
+                          capture_output=True, text=True, check=True, timeout=60)
     return done.stdout
 
 

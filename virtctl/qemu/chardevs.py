@@ -23,6 +23,9 @@ def _file(chardev: Chardev, source: ChardevSource, alias: str, plan: Plan) -> tu
 
 
 def _tcp(chardev: Chardev, source: ChardevSource, alias: str, plan: Plan) -> tuple[str, Pairs]:
+    if source.tls or chardev.protocol in ("telnets", "tls"):
+        raise UnsupportedConfig(f"character device '{alias}': encrypted connections are not supported",
+                                hint="use a unix socket, or a tunnel such as ssh or stunnel")
     pairs: Pairs = [("host", source.host), ("port", source.service),
                     ("telnet", True if chardev.protocol == "telnet" else None)]
     return "socket", pairs + _listening(source)

@@ -78,8 +78,11 @@ def _spice(graphics: Graphics, plan: Plan) -> Opt:
     if graphics.listens and graphics.listens[0].type == "none":
         place = [("port", 0)]
     gl = graphics.gl
+    if graphics.default_mode == "secure" or any(channel.mode == "secure" for channel in graphics.channels):
+        raise UnsupportedConfig("spice secure channels set in XML configuration, but TLS is not supported")
+    plain = [("plaintext-channel", channel.name) for channel in graphics.channels]
     return Opt("spice", props(None, [
-        *place, ("disable-ticketing", True if graphics.passwd is None else None),
+        *place, *plain, ("disable-ticketing", True if graphics.passwd is None else None),
         ("image-compression", graphics.image), ("jpeg-wan-compression", graphics.jpeg),
         ("zlib-glz-wan-compression", graphics.zlib), ("playback-compression", graphics.playback),
         ("streaming-video", graphics.streaming), ("agent-mouse", graphics.mouse and _on(graphics.mouse == "client")),

@@ -28,6 +28,8 @@ def image_pairs(place: Place, *, floppy: bool = False, writable: bool = False) -
     if source.encryption or source.auth:
         raise UnsupportedConfig(f"{place.what}: encryption and authentication need a secret store, "
                                 "which this connection does not have")
+    if source.fdgroup:
+        raise UnsupportedConfig(f"{place.what}: descriptors cannot be passed in (fdgroup)")
     if place.type in ("file", "block"):
         path = source.file if place.type == "file" else source.dev
         if path is None or not path.startswith("/"):

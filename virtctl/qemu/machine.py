@@ -189,7 +189,7 @@ def _boot(domain: Domain) -> Iterator[Opt]:
 
 def _direct(os: Os) -> Iterator[Opt]:
     """Kernel, initrd, and what else the firmware is handed."""
-    for name in ("kernel", "initrd"):
+    for name in ("kernel", "initrd", "dtb"):
         if getattr(os, name):
             yield Opt(name, getattr(os, name))
     if os.cmdline:

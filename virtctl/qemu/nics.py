@@ -17,6 +17,7 @@ from virtctl.qemu.controllers import virtio_name, virtio_props
 from virtctl.qemu.plan import Plan
 
 Pairs = list[tuple[str, Value]]
+VHOST = "/dev/vhost-net"
 _OFFLOADS = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
 
 
@@ -60,8 +61,26 @@ def _open(plan: Plan, interface: Interface, undo: ExitStack) -> str:
     for fd in fds:
         undo.callback(os.close, fd)
     plan.taps[interface.id] = fds
+    _vhost(plan, interface, len(fds), undo)
     interface.target = name
     return name
+
+
+def _vhost(plan: Plan, interface: Interface, queues: int, undo: ExitStack) -> None:
+    """The kernel's own end of a virtio card, for guests whose processors the kernel runs too."""
+    wanted = interface.driver_name == "vhost"
+    if not interface.virtio or interface.driver_name == "qemu" or not (wanted or plan.domain.type == "kvm"):
+        return
+    for _ in range(queues):
+        try:
+            fd = os.open(interface.backend_vhost or VHOST, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            if not wanted:
+                return
+            raise UnsupportedConfig("vhost-net was requested for an interface, but is unavailable: "
+                                    f"{interface.backend_vhost or VHOST}: {error.strerror}") from error
+        undo.callback(os.close, fd)
+        plan.vhost.setdefault(interface.id, []).append(fd)
 
 
 def _user(interface: Interface) -> Pairs:
@@ -98,6 +117,9 @@ def netdev_opt(interface: Interface, plan: Plan) -> Opt:
             return Opt("netdev", props("tap", [*name, ("ifname", interface.target), ("script", "no"),
                                                ("downscript", "no")]))
         where: Pairs = [("fd", fds[0])] if len(fds) == 1 else [("fds", ":".join(map(str, fds)))]
+        vhost = plan.vhost.get(interface.id, [])
+        if vhost:
+            where += [("vhost", True), ("vhostfd" if len(vhost) == 1 else "vhostfds", ":".join(map(str, vhost)))]
         return Opt("netdev", props("tap", [*name, *where, ("sndbuf", interface.sndbuf)]))
     if interface.type in ("server", "client", "mcast", "udp"):
         return Opt("netdev", props("socket", [*name, *_socket(interface)]))
@@ -121,6 +143,7 @@ def _virtio(interface: Interface) -> Pairs:
     if queues > 1:
         pairs += [("mq", True), ("vectors", 2 * queues + 2)]
     return [*pairs, ("rx_queue_size", interface.rx_queue_size), ("tx_queue_size", interface.tx_queue_size),
+            ("failover", True if interface.teaming and interface.teaming.type == "persistent" else None),
             ("rss", interface.rss), ("hash", interface.rss_hash_report), ("host_mtu", interface.mtu),
             *virtio_props(interface)]
 
