@@ -13,6 +13,7 @@ from virtctl.domain.rules.filesystems import shares_memory
 from virtctl.errors import InternalError, UnsupportedConfig, VirtctlError, XmlError
 
 PRINTABLE = frozenset(map(chr, range(32, 127)))
+HARD_DISKS = ("hd", "sd", "vd", "xvd", "ubd")
 SAFE_SERIAL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ .+:")
 
 VIRTIO_ONLY = {
@@ -111,10 +112,12 @@ def names(disk: Disk) -> None:
         raise InternalError("Invalid bus type 'fdc' for disk")
     if floppy and not target.startswith("fd"):
         raise InternalError(f"Invalid floppy device name: {target}")
-    if not floppy and target.startswith("fd"):
+    if (target.startswith("fd") and not floppy) or (disk.device in ("disk", "lun") and not target.startswith(HARD_DISKS)):
         raise InternalError(f"Invalid harddisk device name: {target}")
     if disk_number(target) < 0:
         raise UnsupportedConfig(f"invalid disk target '{target}'")
+    if target[-1:].isdigit():
+        raise UnsupportedConfig(f"invalid disk target '{target}', partitions can't appear in disk targets")
 
 
 def startup_policy(disk: Disk) -> None:
