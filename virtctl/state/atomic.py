@@ -162,6 +162,7 @@ def _create_dir(path: Path) -> None:
         make_dir(path.parent)
     try:
         path.mkdir(0o700)
+        path.chmod(0o700)  # a umask of 777 leaves a folder that its owner cannot open
     except FileExistsError:
         make_dir(path)  # another process was first; what it made is checked like any other
         return
