@@ -38,8 +38,7 @@ EVERYTHING = f"""<interface type='network'>{MAC}
 <coalesce><rx><frames max='3'/></rx></coalesce><teaming type='persistent'/><boot order='1'/></interface>"""
 
 
-def test_everything_in_libvirts_order():
-    assert written(EVERYTHING, "interface").rpartition("  <address")[0] == f"""\
+WRITTEN = f"""\
 <interface type='network'>
   <mac address='52:54:00:aa:bb:cc'/>
   <source network='default' portgroup='pg'/>
@@ -79,6 +78,10 @@ def test_everything_in_libvirts_order():
   </coalesce>
   <boot order='1'/>
 """
+
+
+def test_everything_in_libvirts_order():
+    assert written(EVERYTHING, "interface").rpartition("  <address")[0] == WRITTEN
 
 
 @pytest.mark.parametrize(("given", "kept"), [

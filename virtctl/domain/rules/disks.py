@@ -106,13 +106,14 @@ def medium(disk: Disk) -> None:
 def names(disk: Disk) -> None:
     """The target's name and the bus must suit the kind of drive."""
     target, floppy = disk.target or "", disk.device == "floppy"
+    hard = disk.device in ("disk", "lun")
     if floppy and disk.bus != "fdc":
         raise InternalError(f"Invalid bus type '{disk.bus}' for floppy disk")
     if not floppy and disk.bus == "fdc":
         raise InternalError("Invalid bus type 'fdc' for disk")
     if floppy and not target.startswith("fd"):
         raise InternalError(f"Invalid floppy device name: {target}")
-    if (target.startswith("fd") and not floppy) or (disk.device in ("disk", "lun") and not target.startswith(HARD_DISKS)):
+    if (target.startswith("fd") and not floppy) or (hard and not target.startswith(HARD_DISKS)):
         raise InternalError(f"Invalid harddisk device name: {target}")
     if disk_number(target) < 0:
         raise UnsupportedConfig(f"invalid disk target '{target}'")
