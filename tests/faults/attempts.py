@@ -19,7 +19,8 @@ from virtctl.drivers.qemu import QemuDriver
 from virtctl.errors import VirtctlError
 
 FAULTS = {"KILL": 0, "KILL-AFTER": -1, "EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EROFS": errno.EROFS,
-          "EDQUOT": errno.EDQUOT, "EINTR": errno.EINTR}
+          "EDQUOT": errno.EDQUOT, "EINTR": errno.EINTR, "QEMU": -2}  # the last: QEMU is killed, we are not
+UUID = "7d4f1f0e-0f0a-4c4b-9a55-1c5f0f9b2a11"  # of the one domain
 DEADLINE = 60.0
 SUCCEEDED, REFUSED, CRASHED = 0, 1, 3
 
@@ -50,6 +51,7 @@ def attempt(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int
 
 def _child(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int, code: int, writer: int) -> int:
     shim = ctypes.CDLL(None)
+    shim.fault_victim(os.fsencode(driver.context.paths.runtime / UUID / "qemu.pid"))
     os.setsid()
     status, text = SUCCEEDED, ""
     shim.fault_arm(ctypes.c_long(number), code)

@@ -1,5 +1,7 @@
 /* Fails, or kills at, the n-th state-changing call of this process. Loaded with LD_PRELOAD into the Python that forks the
- * attempts; armed in the child, by ctypes. fault_arm(0, x) only counts. */
+ * attempts and armed in the child, by ctypes; or into a program, armed by VIRTCTL_FAULT=number:code[:victim]. Number 0
+ * only counts. The code is an errno, KILL_BEFORE, KILL_AFTER, KILL_VICTIM (the process whose pid is in the file that is
+ * called victim) or SIGNAL - n, for a signal to ourselves. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -7,17 +9,36 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { KILL_BEFORE = 0, KILL_AFTER = -1 };
+enum { KILL_BEFORE = 0, KILL_AFTER = -1, KILL_VICTIM = -2, SIGNAL = -100 };
 static long target = -1, seen;
 static int code;
+static char victim[4096];
 
 void fault_arm(long number, int what) { seen = 0; code = what; target = number; }
 long fault_seen(void) { return seen; }
+void fault_victim(const char *pidfile) { snprintf(victim, sizeof victim, "%s", pidfile); }
+
+__attribute__((constructor)) static void from_environment(void) {
+    const char *words = getenv("VIRTCTL_FAULT");
+    if (words)
+        sscanf(words, "%ld:%d:%4095s", &target, &code, victim);
+}
+
+static void kill_victim(void) {
+    FILE *file = fopen(victim, "r");
+    int pid = 0;
+    if (file && fscanf(file, "%d", &pid) == 1 && pid > 1)
+        kill(pid, SIGKILL);
+    if (file)
+        fclose(file);
+}
 
 /* 1: the call fails with errno set; -1: it is made, then we die. */
 static int strikes(void) {
@@ -27,6 +48,12 @@ static int strikes(void) {
         kill(getpid(), SIGKILL);
     if (code == KILL_AFTER)
         return -1;
+    if (code == KILL_VICTIM)
+        kill_victim();
+    if (code <= SIGNAL)
+        kill(getpid(), SIGNAL - code);
+    if (code < 0)
+        return 0;
     errno = code;
     return 1;
 }

@@ -22,13 +22,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.attempts import CRASHED, FAULTS, REFUSED, SUCCEEDED, Outcome, attempt
-from tests.faults.verbs import NAME, UUID, VERBS, Lab, Verb
+from tests.faults.attempts import CRASHED, FAULTS, REFUSED, SUCCEEDED, UUID, Outcome, attempt
+from tests.faults.verbs import NAME, VERBS, Lab, Verb
 from virtctl.drivers.qemu import QemuDriver
 from virtctl.errors import VirtctlError
 from virtctl.paths import Paths
 from virtctl.qemu import process
-from virtctl.values import DumpOptions
+from virtctl.qemu.saveimage import open_image
+from virtctl.values import DumpOptions, StartOptions
 
 
 def fresh_driver(root: Path) -> QemuDriver:
@@ -64,13 +65,43 @@ def judge(lab: Lab, verb: Verb, outcome: Outcome, fault: str, before: list[int],
     lab.driver = fresh_driver(root)
     try:
         lab.driver.recover()
-        wrong += _check_state(lab, verb, before, root)
-        if outcome.status == SUCCEEDED and not verb.done(lab):
-            wrong.append("said that it succeeded, and did not")
-        wrong += _try_again(lab, verb)
+        if fault == "QEMU":
+            wrong += _check_bereaved(lab, verb, outcome, root)
+        else:
+            wrong += _check_state(lab, verb, before, root)
+            if outcome.status == SUCCEEDED and not verb.done(lab):
+                wrong.append("said that it succeeded, and did not")
+            wrong += _try_again(lab, verb)
         wrong += audit(root)
     except VirtctlError as error:
         wrong.append(f"a next command fails: {error}")
+    return wrong
+
+
+def _state(lab: Lab) -> str:
+    try:
+        return lab.driver.state(NAME).state
+    except VirtctlError:
+        return "undefined"
+
+
+def _check_bereaved(lab: Lab, verb: Verb, outcome: Outcome, root: Path) -> list[str]:
+    """After QEMU was killed: nothing but its memory is lost, what was saved is whole, and the guest can be started."""
+    wrong = []
+    state = _state(lab)
+    if verb.defined is True and state == "undefined":
+        wrong.append("the definition was lost")
+    writes = verb.name in ("save", "managedsave", "dump", "dump-crash")
+    if writes and outcome.status == SUCCEEDED and not verb.done(lab):
+        wrong.append("said that it succeeded, and did not")
+    if lab.image.exists():
+        with open_image(lab.image) as image:
+            image.verify()
+    if state == "shut off":
+        lab.driver.start(NAME, StartOptions())
+        state = _state(lab)
+    if len(guests(root)) != (state != "undefined"):
+        wrong.append(f"it is {state}, and QEMUs run: {guests(root)}")
     return wrong
 
 
@@ -81,10 +112,7 @@ def _check_state(lab: Lab, verb: Verb, before: list[int], root: Path) -> list[st
         wrong.append(f"{len(now)} QEMUs run one domain")
     if verb.keeps and now != before:
         wrong.append(f"the guest was lost: {before} became {now}")
-    try:
-        state = lab.driver.state(NAME).state
-    except VirtctlError:
-        state = "undefined"
+    state = _state(lab)
     legal = verb.states | ({"undefined", "shut off"} if verb.defined is None else frozenset())
     if state not in legal:
         wrong.append(f"it is {state}, which is none of {sorted(legal)}")
@@ -127,7 +155,7 @@ def plan(root: Path, options: argparse.Namespace) -> list[tuple[Verb, str, int]]
     found = []
     for verb in chosen:
         numbers = [options.number] if options.number else range(1, calls_of(root, verb) + 1)
-        mine = [(verb, fault, number) for number in numbers for fault in faults]
+        mine = [(verb, fault, number) for number in numbers for fault in faults if fault != "QEMU" or verb.guest]
         random.Random(f"{options.seed} {verb.name}").shuffle(mine)
         found.append(mine)
     longest = max(map(len, found))

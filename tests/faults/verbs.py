@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.faults.attempts import UUID
 from tests.support.waiting import eventually
 from virtctl.drivers.qemu import QemuDriver
 from virtctl.errors import VirtctlError
@@ -25,7 +26,6 @@ from virtctl.values import (
 )
 
 NAME = "g"
-UUID = "7d4f1f0e-0f0a-4c4b-9a55-1c5f0f9b2a11"
 _EVERYTHING = ListFilter(inactive=True)
 BOTH = frozenset({"running", "shut off"})
 
@@ -146,6 +146,11 @@ class Verb(NamedTuple):
     states: frozenset[str] = frozenset({"shut off"})
     keeps: bool = False
     defined: bool | None = True
+
+    @property
+    def guest(self) -> bool:
+        """Whether it has to do with a guest that runs."""
+        return "running" in self.states
 
 
 def _state(lab: Lab) -> str:

@@ -8,6 +8,7 @@ from virtctl.errors import (
     InvalidArgument,
     InvalidOperation,
     MonitorError,
+    MonitorGone,
     MonitorTimeout,
     OperationFailed,
     OperationTimeout,
@@ -22,6 +23,7 @@ from virtctl.state.status import Ended, Status
 
 DESTROY_DEADLINE = 15.0
 QUERY_DEADLINE = 2.0
+ENDING = 1.0  # seconds for which a killed QEMU may still be seen after its monitor is gone
 # QEMU's word in brackets -> libvirt's state and reason.
 _QEMU_STATES = {"": ("paused", "user"), "inmigrate": ("paused", "migrating"), "prelaunch": ("paused", "starting up"),
                 "postmigrate": ("paused", "migrating"), "io-error": ("paused", "I/O error"),
@@ -60,9 +62,12 @@ def current_state(context: Context, target: Target) -> tuple[str, str, bool]:
         return (*statuses.last_end(context.paths, target.uuid), False)
     if status.facts.get("starting"):
         return "paused", "starting up", False
+    guest = Guest(context, status)
     try:
-        return (*ask(Guest(context, status), QUERY_DEADLINE), False)
-    except (MonitorTimeout, MonitorError):
+        return (*ask(guest, QUERY_DEADLINE), False)
+    except (MonitorTimeout, MonitorError) as error:
+        if isinstance(error, MonitorGone):
+            process.wait_end(guest.identity, ENDING)
         if not statuses.is_running(status):
             return current_state(context, context.again(target))
         return status.state, status.reason, True
