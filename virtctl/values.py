@@ -125,6 +125,25 @@ class BlockCommit(NamedTuple):
     delete: bool = False
 
 
+class JobInfo(NamedTuple):
+    """`domjobinfo`: `operation` is virsh's word; times in milliseconds, sizes in bytes, `bandwidth` bytes a second."""
+
+    operation: str
+    elapsed: int = 0
+    processed: int = 0
+    remaining: int = 0
+    total: int = 0
+    bandwidth: int = 0
+    constant: int = 0
+    normal: int = 0
+    normal_bytes: int = 0
+    dirty_rate: int = 0
+    page_size: int = 0
+    iteration: int = 0
+    downtime: int = 0
+    setup: int = 0
+
+
 class BlockSizes(NamedTuple):
     """`domblkinfo`, in bytes: what the guest sees, what is taken on the host, how long the file is."""
 

@@ -46,6 +46,8 @@ ROWS = (
     Row("destroy", "lifecycle:destroy", "domain", "stop a guest at once, as if its plug was pulled"),
     Row("domdisplay", "displays:domdisplay", "domain", "address of a guest's graphical display, as a URI"),
     Row("domid", "names:domid", "domain", "id of a domain given by name or UUID"),
+    Row("domjobabort", "jobs:domjobabort", "domain", "end the saving of a guest by another command"),
+    Row("domjobinfo", "jobs:domjobinfo", "domain", "how far the saving of a guest by another command is"),
     Row("domname", "names:domname", "domain", "name of a domain given by id or UUID"),
     Row("domuuid", "names:domuuid", "domain", "UUID of a domain given by name or id"),
     Row("domxml-from-native", "native:domxml_from_native", "domain", "another program's configuration as domain XML"),

@@ -23,6 +23,7 @@ from virtctl.values import (
     DumpCoreOptions,
     DumpOptions,
     InterfaceRow,
+    JobInfo,
     ListFilter,
     NodeInfo,
     RestoreOptions,
@@ -154,6 +155,12 @@ class Driver(Protocol):
         """Changes the size of a running guest's disk, in bytes."""
     def block_sizes(self, ref: str, disk: str) -> BlockSizes:
         """How large a disk is, for the guest and on the host."""
+
+    # Jobs on the memory
+    def job_info(self, ref: str) -> JobInfo | None:
+        """The save or dump that another command is at, None when there is none."""
+    def abort_job(self, ref: str) -> None:
+        """Ends it; the guest goes on."""
 
     # The monitor
     def monitor_hmp(self, ref: str, command: str) -> str:

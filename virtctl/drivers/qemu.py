@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from virtctl.drivers.qemu_documents import DocumentVerbs
 from virtctl.drivers.qemu_jobs import JobVerbs
+from virtctl.drivers.qemu_live import LiveVerbs
 from virtctl.errors import NoDomain
 from virtctl.paths import Paths
 from virtctl.qemu.context import Context
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from virtctl.qemu.guest import Guest
 
 
-class QemuDriver(DocumentVerbs, JobVerbs):
+class QemuDriver(DocumentVerbs, JobVerbs, LiveVerbs):
     """QEMU processes on this host, and the files that describe them."""
 
     def __init__(self, paths: Paths, *, uri: str = "qemu:///system", command: str = "", lock_timeout: float = 30.0,

@@ -15,6 +15,7 @@ from virtctl.values import (
     DomainRow,
     DomainState,
     DumpCoreOptions,
+    JobInfo,
     ListFilter,
     XenImport,
 )
@@ -206,6 +207,14 @@ class NotThere:
     def block_sizes(self, ref: str, disk: str) -> BlockSizes:
         """Cannot be done."""
         raise NoSupport("virDomainGetBlockInfo")
+
+    def job_info(self, ref: str) -> JobInfo | None:
+        """Cannot be done."""
+        raise NoSupport("virDomainGetJobInfo")
+
+    def abort_job(self, ref: str) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainAbortJob")
 
     def monitor_hmp(self, ref: str, command: str) -> str:
         """Cannot be done."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from virtctl.errors import ImageError, MonitorError, OperationFailed, SystemFault, VirtctlError
+from virtctl.errors import ImageError, MonitorError, OperationAborted, OperationFailed, SystemFault, VirtctlError
 from virtctl.qemu.guest import Guest
 from virtctl.values import Progress
 
@@ -116,6 +116,8 @@ def _check_complete(guest: Guest) -> None:
             found = _outcome(monitor)
         if found is None:
             return
+        if found == "cancelled":  # by domjobabort
+            raise OperationAborted("job 'domain save' canceled by client")
         if found or time.monotonic() > limit:
             raise OperationFailed(f"QEMU did not send all of the guest's memory{': ' if found else ''}{found}")
         time.sleep(0.002)
