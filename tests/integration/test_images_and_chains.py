@@ -26,6 +26,8 @@ def test_the_document_in_an_image_is_shown_and_replaced(virtctl: Program, tmp_pa
     new.write_text(edited(virtctl.ok("save-image-dumpxml", image)))
     assert virtctl.ok("save-image-define", image, new) == f"State file {image} updated.\n\n"
     assert "<on_crash>preserve" in virtctl.ok("save-image-dumpxml", image)
+    same = Program(virtctl.root, virtctl.command, {"EDITOR": "true", "VISUAL": "true"})
+    assert "not changed" in same.ok("save-image-edit", image)
     new.write_text(new.read_text().replace("<name>counter", "<name>other"))
     assert "other" in virtctl.error("save-image-define", image, new)
     virtctl.ok("restore", image)
