@@ -1,4 +1,4 @@
-"""Memory and processors of every shape really start: NUMA cells, modules, shared backing, processors that come later."""
+"""Memory and processors of every shape really start: cells, modules, shared backing, processors that come later."""
 
 from __future__ import annotations
 
