@@ -50,6 +50,18 @@ def _ask(guest: Guest, drive: str) -> dict[str, Any] | None:
     return None
 
 
+def show_chains(guest: Guest, disks: Iterable[Disk]) -> None:
+    """Writes into a live document what lies below each disk's image, by one question for all of them."""
+    from virtctl.qemu.qmp import Qmp
+
+    with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
+        listed = {one["device"]: one.get("inserted") for one in qmp.execute("query-block")}
+    for disk in disks:
+        inserted = listed.get(drive_name(disk))
+        if inserted and disk.backing is None:
+            show_chain(disk, list(_links(guest, inserted["image"])))
+
+
 def _links(guest: Guest, image: dict[str, Any] | None) -> Iterator[Link]:
     while image is not None:
         name = str(image["filename"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from virtctl.domain.devices import Devices
 from virtctl.domain.devices.chardev import Channel, Console, Parallel, Serial
 from virtctl.domain.devices.chardev_source import Chardev
@@ -41,7 +43,26 @@ def dumpxml(context: Context, target: Target, options: DumpOptions) -> str:
     if live and target.status is not None:
         domain.id = target.status.id
         domain.current_memory = _balloon(context, target) or domain.current_memory
+        _show_listeners(devices_of(domain))
+    elif target.status is not None:
+        forget_runtime(domain, Guest(context, target.status).folder)
     return write_domain(domain, mode)
+
+
+def _show_listeners(devices: Devices) -> None:
+    """Says where a display server listens though the document left it to the default."""
+    for graphics in devices.all(Graphics):
+        for listen in graphics.listens[:1]:
+            if graphics.type in ("vnc", "spice") and listen.type == "address":
+                listen.address = listen.address or "127.0.0.1"
+                graphics.listen = listen.address
+
+
+def forget_runtime(domain: Domain, folder: Path) -> None:
+    """Takes out the sockets that this run made up in its own folder: another run, or another host, makes others."""
+    for device in devices_of(domain):
+        if isinstance(device, Chardev) and device.kind == "unix" and (device.path or "").startswith(f"{folder}/"):
+            device.sources = []
 
 
 def _balloon(context: Context, target: Target) -> int | None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from virtctl.errors import ImageError, InvalidOperation, OperationFailed, VirtctlError
+from virtctl.errors import ImageError, InvalidOperation, OperationFailed, OperationTimeout, VirtctlError
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.lifecycle import DESTROY_DEADLINE, end
@@ -25,9 +25,10 @@ from virtctl.state.journal import Journal, Operation, Record
 from virtctl.values import SaveOptions
 
 if TYPE_CHECKING:
+    from virtctl.qemu.monitor import Monitor
     from virtctl.qemu.savewriter import ImageWriter
 
-
+PATIENCE = 5.0  # seconds within which QEMU sees that nobody reads its stream any more
 
 def save(context: Context, target: Target, path: Path, options: SaveOptions) -> None:
     """Saves the guest into `path`. Whatever fails, the guest goes on as it was and an older file stays whole."""
@@ -82,9 +83,12 @@ def _keep_older(path: Path) -> str | None:
 def saved_document(guest: Guest) -> str:
     """The document that goes into the image: what a start needs, secrets included, nothing of this run."""
     from virtctl.domain.domain import write_domain
+    from virtctl.qemu.documents import forget_runtime
     from virtctl.schema.element import Mode
 
-    return write_domain(guest.live(), Mode(secure=True, migratable=True))
+    live = guest.live()
+    forget_runtime(live, guest.folder)
+    return write_domain(live, Mode(secure=True, migratable=True))
 
 
 def _refuse_jobs(guest: Guest) -> None:
@@ -223,36 +227,45 @@ def _take_back(guest: Guest | None, record: Record) -> str:
     return f"an interrupted save of domain '{name}' into '{final}' was undone{went_on}"
 
 
-def let_go_on(guest: Guest, deadline: float = 10.0) -> None:
-    """Waits until the broken stream is over, and lets the guest run."""
+def let_go_on(guest: Guest, *, run: bool = True, deadline: float = 10.0) -> None:
+    """Waits until the stream whose reader is gone is over, and lets the guest run. Raises OperationTimeout.
+
+    QEMU finds out by itself. Cancelling would be wrong: in the stream's last phase that makes QEMU 7.2 go on with disks
+    that it has given up already, and abort at the next save.
+    """
     from virtctl.qemu import verbs
 
     limit = time.monotonic() + deadline
     while time.monotonic() < limit:
         with guest.monitor(deadline) as monitor:
-            if verbs.migration(monitor).status in ("setup", "active", "cancelling", "device"):
+            found = verbs.migration(monitor).status
+            if found not in ("setup", "active", "cancelling", "device"):
+                if run:
+                    _continue(monitor, cancelled=found == "cancelled")
+                return
+            if time.monotonic() > limit - deadline + PATIENCE:
+                verbs.stop(monitor)  # a guest that stands still loses nothing by being cancelled
                 verbs.migrate_cancel(monitor)
-            elif verbs.status(monitor).running:
-                return
-            else:
-                verbs.cont(monitor)
-                return
         time.sleep(0.005)
+    raise OperationTimeout("QEMU did not give up the broken stream of the guest's memory")
+
+
+def _continue(monitor: Monitor, *, cancelled: bool) -> None:
+    from virtctl.qemu import verbs
+
+    if cancelled:  # by somebody else: then the disks are only sure to be QEMU's again after a `cont`
+        verbs.stop(monitor)
+    if not verbs.status(monitor).running:
+        verbs.cont(monitor)
 
 
 def _undo(guest: Guest, was_running: bool, record: Operation) -> None:
     """The guest goes on, the older image has its name; the record is dropped only when that is certain."""
-    from virtctl.qemu import verbs
-
     try:
         _put_older_back(record.record)
         if statuses.is_running(guest.status):
-            with guest.monitor() as monitor:
-                if verbs.migration(monitor).status in ("setup", "active"):
-                    verbs.migrate_cancel(monitor)
             statuses.expect_end(guest.context.paths, guest.status.uuid, None)
-            if was_running:
-                let_go_on(guest)
+            let_go_on(guest, run=was_running)
             (guest.folder / SOCKET).unlink(missing_ok=True)
         record.done()
     except (VirtctlError, OSError) as error:

@@ -144,12 +144,15 @@ def _note_running(guest: Guest, how: Launch) -> None:
 
 
 def _fill_in_live(guest: Guest, plan: Plan, child: Spawned) -> None:
-    """Writes down which pty each character device got."""
+    """Writes down which pty each character device got, and what lies below each disk's image."""
+    from virtctl.domain.devices.disk import Disk
+    from virtctl.qemu.chains import show_chains
     from virtctl.qemu.chardevs import adopt_ptys
 
     live = plan.domain
     if live.devices is not None:
         adopt_ptys(live.devices, {label.removeprefix("char"): pts for label, pts in child.ptys.items()})
+        show_chains(guest, live.devices.all(Disk))
     guest.write_live(live)
 
 
