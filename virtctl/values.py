@@ -165,6 +165,24 @@ class NodeInfo(NamedTuple):
     memory: int
 
 
+class MemoryStats(NamedTuple):
+    """`nodememstats`, in KiB; only the whole host tells of buffers and cache."""
+
+    total: int
+    free: int
+    buffers: int | None = None
+    cached: int | None = None
+
+
+class WantedCapabilities(NamedTuple):
+    """Of what guest `domcapabilities` speaks; None is the usual."""
+
+    virttype: str | None = None
+    emulator: str | None = None
+    arch: str | None = None
+    machine: str | None = None
+
+
 class Versions(NamedTuple):
     """`version`: of this program, of the library it stands for, and of QEMU (None when there is none)."""
 

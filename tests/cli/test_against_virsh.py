@@ -172,6 +172,16 @@ STRINGS = [
 ]
 
 FAILING = """
+domjobinfo test
+domjobabort test
+domcapabilities
+nodememstats
+nodememstats 0
+freecell
+freecell 1
+freecell 5
+freecell --all
+freecell 0 --all
 start nope
 start test
 start test --pass-fds x

@@ -95,7 +95,7 @@ def test_help_lists_every_command_as_clients_read_it(virtctl: Program) -> None:
 
 
 def test_help_of_a_group_and_of_a_command_in_two_ways(virtctl: Program) -> None:
-    assert virtctl.ok("help", "host").startswith(" Host and Hypervisor (help keyword 'host'):\n    hostname ")
+    assert virtctl.ok("help", "host").startswith(" Host and Hypervisor (help keyword 'host'):\n    capabilities ")
     assert virtctl.ok("help", "start") == virtctl.ok("start", "--help") == virtctl.ok("start", "vm1", "--help")
 
 

@@ -25,12 +25,14 @@ from virtctl.values import (
     InterfaceRow,
     JobInfo,
     ListFilter,
+    MemoryStats,
     NodeInfo,
     RestoreOptions,
     SaveOptions,
     StartOptions,
     UndefineOptions,
     Versions,
+    WantedCapabilities,
     XenImport,
 )
 
@@ -48,6 +50,17 @@ class Driver(Protocol):
         """The host's processors and memory."""
     def versions(self) -> Versions:
         """Versions of the parts."""
+
+    def capabilities(self) -> str:
+        """What the host offers, as a document."""
+    def domain_capabilities(self, wanted: WantedCapabilities) -> str:
+        """What a guest can be given, as a document."""
+    def cells(self) -> list[int]:
+        """The NUMA cells."""
+    def free_memory(self, cell: int | None = None) -> int:
+        """Free memory of a cell or of the host, in KiB."""
+    def node_memory(self, cell: int | None = None) -> MemoryStats:
+        """The memory of a cell or of the host."""
 
     # Looking
     def rows(self, wanted: ListFilter, *, titles: bool = False) -> list[DomainRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtctl.drivers.qemu_base import Connected
-from virtctl.values import JobInfo
+from virtctl.values import JobInfo, MemoryStats, WantedCapabilities
 
 
 class LiveVerbs(Connected):
@@ -20,3 +20,35 @@ class LiveVerbs(Connected):
         from virtctl.qemu import jobinfo
 
         jobinfo.abort_job(self.context, self._change(ref))
+
+    # The host
+
+    def capabilities(self) -> str:
+        """What the host offers, as a document."""
+        from virtctl.qemu import hostcaps
+
+        return hostcaps.capabilities(self.context)
+
+    def domain_capabilities(self, wanted: WantedCapabilities) -> str:
+        """What a guest can be given, as a document."""
+        from virtctl.qemu import domaincaps
+
+        return domaincaps.domain_capabilities(self.context, wanted)
+
+    def cells(self) -> list[int]:
+        """The NUMA cells."""
+        from virtctl.qemu import nodememory
+
+        return nodememory.cells()
+
+    def free_memory(self, cell: int | None = None) -> int:
+        """Free memory of a cell or of the host."""
+        from virtctl.qemu import nodememory
+
+        return nodememory.free(cell)
+
+    def node_memory(self, cell: int | None = None) -> MemoryStats:
+        """The memory of a cell or of the host."""
+        from virtctl.qemu import nodememory
+
+        return nodememory.stats(cell)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from virtctl.errors import InternalError, NoSupport, VirtctlError
+from virtctl.errors import InternalError, InvalidArgument, NoSupport, VirtctlError
 from virtctl.values import (
     BlockCommit,
     BlockCopy,
@@ -17,6 +17,8 @@ from virtctl.values import (
     DumpCoreOptions,
     JobInfo,
     ListFilter,
+    MemoryStats,
+    WantedCapabilities,
     XenImport,
 )
 
@@ -207,6 +209,28 @@ class NotThere:
     def block_sizes(self, ref: str, disk: str) -> BlockSizes:
         """Cannot be done."""
         raise NoSupport("virDomainGetBlockInfo")
+
+    def capabilities(self) -> str:
+        """Cannot be done."""
+        raise NoSupport("virConnectGetCapabilities")
+
+    def domain_capabilities(self, wanted: WantedCapabilities) -> str:
+        """Cannot be done."""
+        raise NoSupport("virConnectGetDomainCapabilities")
+
+    def cells(self) -> list[int]:
+        """Two."""
+        return [0, 1]
+
+    def free_memory(self, cell: int | None = None) -> int:
+        """Always the same."""
+        if cell is not None and cell > 1:
+            raise InvalidArgument("Range exceeds available cells")
+        return 3072 if cell is None else 2048 * (cell + 1)
+
+    def node_memory(self, cell: int | None = None) -> MemoryStats:
+        """Cannot be done."""
+        raise NoSupport("virNodeGetMemoryStats")
 
     def job_info(self, ref: str) -> JobInfo | None:
         """Cannot be done."""
