@@ -220,9 +220,8 @@ def _take_back(guest: Guest | None, record: Record) -> str:
     went_on = ""
     if guest is not None:
         (guest.folder / SOCKET).unlink(missing_ok=True)
-        if record.facts["running"]:
-            let_go_on(guest)
-            went_on = ", the guest goes on"
+        let_go_on(guest, run=bool(record.facts["running"]))
+        went_on = ", the guest goes on" if record.facts["running"] else ""
     record.done()
     return f"an interrupted save of domain '{name}' into '{final}' was undone{went_on}"
 
