@@ -104,3 +104,18 @@ def test_marked_domains_start_with_the_host(virtctl: Program, tmp_path: Path) ->
     assert virtctl.ok("autostart-run") == "Domain 'counter' started\n\n"
     machine.counts()
     assert virtctl.ok("autostart-run").strip() == ""
+
+
+@pytest.mark.skipif(not Path("/usr/share/OVMF").is_dir(), reason="the firmware of Debian's package ovmf is not installed")
+def test_variables_that_start_made_are_seen_by_undefine(virtctl: Program, tmp_path: Path) -> None:
+    document = tmp_path / "efi.xml"
+    document.write_text("<domain type='qemu'><name>efi</name><memory unit='MiB'>64</memory><os firmware='efi'>"
+                        "<type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features></domain>")
+    virtctl.ok("define", document)
+    virtctl.ok("start", "efi", "--paused")
+    virtctl.ok("destroy", "efi")
+    made = virtctl.root / "lib/qemu/nvram/efi_VARS.fd"
+    assert made.exists()
+    assert "cannot undefine domain with nvram" in virtctl.error("undefine", "efi")
+    virtctl.ok("undefine", "efi", "--nvram")
+    assert not made.exists()

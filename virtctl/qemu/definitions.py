@@ -84,7 +84,7 @@ def undefine(context: Context, target: Target, options: UndefineOptions) -> list
         context.store.remove(target.name)
         if target.status is not None:
             Guest(context, target.status).update(persistent=False)
-        lines = _remove_nvram(domain, options)
+        lines = _remove_nvram(variables_of(context, domain), options)
         return lines + [_remove_volume(domain, place) for place in volumes]
 
 
@@ -93,7 +93,7 @@ def _refuse_leftovers(context: Context, target: Target, options: UndefineOptions
         raise InvalidOperation("Refusing to undefine while domain managed save image exists")
     if options.nvram and options.keep_nvram:
         raise InvalidArgument("can't both keep and delete nvram")
-    store = nvram_path(stored(context, target))
+    store = variables_of(context, stored(context, target))
     if store and Path(store).exists() and not (options.nvram or options.keep_nvram):
         raise InvalidOperation("cannot undefine domain with nvram", hint="use --nvram or --keep-nvram")
 
@@ -104,8 +104,13 @@ def _remove_saved(context: Context, target: Target) -> None:
     remove_image(context.store.managed_save(target.name))
 
 
-def _remove_nvram(domain: Domain, options: UndefineOptions) -> list[str]:
-    path = nvram_path(domain)
+def variables_of(context: Context, domain: Domain) -> str | None:
+    """The file of the firmware's variables: the document's, or the one that start made for what it chose itself."""
+    made = context.paths.nvram / f"{domain.name}_VARS.fd"
+    return nvram_path(domain) or (str(made) if domain.os and domain.os.firmware == "efi" and made.exists() else None)
+
+
+def _remove_nvram(path: str | None, options: UndefineOptions) -> list[str]:
     if path is None or not options.nvram:
         return []
     remove_file(Path(path))
@@ -160,13 +165,12 @@ def start(context: Context, target: Target, options: StartOptions) -> str:
             _remove_saved(context, target)
         domain = complete(context.store.load(target.name), context.host, what=str(context.store.path_of(target.name)))
         if options.reset_nvram:
-            _reset_nvram(domain)
+            _reset_nvram(variables_of(context, domain))
         boot(context, domain, options, persistent=True)
     return target.name
 
 
-def _reset_nvram(domain: Domain) -> None:
-    path = nvram_path(domain)
+def _reset_nvram(path: str | None) -> None:
     if path is None:
         raise UnsupportedConfig("cannot reset NVRAM: the domain has none")
     remove_file(Path(path))
