@@ -106,7 +106,7 @@ def test_marked_domains_start_with_the_host(virtctl: Program, tmp_path: Path) ->
     assert virtctl.ok("autostart-run").strip() == ""
 
 
-@pytest.mark.skipif(not Path("/usr/share/OVMF").is_dir(), reason="the firmware of Debian's package ovmf is not installed")
+@pytest.mark.skipif(not Path("/usr/share/OVMF").is_dir(), reason="package ovmf is not installed")
 def test_variables_that_start_made_are_seen_by_undefine(virtctl: Program, tmp_path: Path) -> None:
     document = tmp_path / "efi.xml"
     document.write_text("<domain type='qemu'><name>efi</name><memory unit='MiB'>64</memory><os firmware='efi'>"
