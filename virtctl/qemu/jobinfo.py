@@ -47,12 +47,23 @@ def read_figures(reply: str) -> JobInfo:
 def abort_job(context: Context, target: Target) -> None:
     """Ends a save that another command is at; that command lets the guest go on and removes what it wrote.
 
-    The domain's lock is not taken: the command that saves has it.
+    The domain's lock is not taken: the command that saves has it. The stream is torn, not cancelled: QEMU 7.2 goes on
+    without its disks when it is cancelled in the last phase (see `saving.let_go_on`).
     """
+    from virtctl.errors import MonitorGone
     from virtctl.qemu import verbs
+    from virtctl.qemu.qmp import Qmp
+    from virtctl.qemu.savestream import ABORTED
+    from virtctl.state.atomic import write_file
 
     guest = Guest(context, target.active)
     with guest.monitor() as monitor:
         if verbs.migration(monitor).status not in STREAMING:
             raise InvalidOperation("no job is active on the domain")
-        verbs.migrate_cancel(monitor)
+    write_file(guest.folder / ABORTED, b"", sync=False)
+    try:
+        with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
+            qmp.execute("yank", instances=[{"type": "migration"}])
+    except MonitorGone:  # the guest was found again and has no other monitor any more
+        with guest.monitor() as monitor:
+            verbs.migrate_cancel(monitor)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 SOCKET = "save.sock"
+ABORTED = "save.aborted"  # the file by which another command says that it ended the save
 STALL = 30.0  # seconds without a byte after which a save is given up
 LOOK_EVERY = 1.0  # seconds after which QEMU is asked why it does not connect
 # The guest is paused by the stream's own last phase, as soon as the first pass is over: a pause that QEMU made itself
@@ -34,6 +35,7 @@ def _listening(guest: Guest) -> Iterator[tuple[socket.socket, str]]:
     try:
         try:
             (guest.folder / SOCKET).unlink(missing_ok=True)
+            (guest.folder / ABORTED).unlink(missing_ok=True)
             door.bind(f"/proc/self/fd/{folder}/{SOCKET}")
             door.listen(1)
         except OSError as error:
@@ -116,7 +118,7 @@ def _check_complete(guest: Guest) -> None:
             found = _outcome(monitor)
         if found is None:
             return
-        if found == "cancelled":  # by domjobabort
+        if found == "cancelled" or (found and (guest.folder / ABORTED).exists()):
             raise OperationAborted("job 'domain save' canceled by client")
         if found or time.monotonic() > limit:
             raise OperationFailed(f"QEMU did not send all of the guest's memory{': ' if found else ''}{found}")
