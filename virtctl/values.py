@@ -70,6 +70,13 @@ class DomainInfo(NamedTuple):
     security_label: str = ""
 
 
+class Affect(NamedTuple):
+    """What a change is about: the running guest, the definition, both; neither means what there is now."""
+
+    live: bool = False
+    config: bool = False
+
+
 class BlockRow(NamedTuple):
     """One line of `domblklist`; `source` is None for an empty drive."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from virtctl.values import (
+    Affect,
     BlockCommit,
     BlockCopy,
     BlockJob,
@@ -109,6 +110,18 @@ class Driver(Protocol):
         """Everything that is wrong with a document, a line each."""
     def compare(self, one: str | bytes, other: str | bytes) -> list[str]:
         """What differs in meaning between two documents, a line each."""
+
+    # What stands in a domain for others
+    def description(self, ref: str, *, title: bool = False, inactive: bool = False) -> str | None:
+        """Its description or title."""
+    def describe(self, ref: str, text: str, affect: Affect, *, title: bool = False) -> None:
+        """Sets one of them."""
+    def metadata(self, ref: str, uri: str, affect: Affect) -> str:
+        """The metadata of a name space."""
+    def set_metadata(self, ref: str, uri: str, new: tuple[str, str] | None, affect: Affect) -> None:
+        """Sets it, `(prefix, text)`, or removes it."""
+    def rename(self, ref: str, new: str) -> None:
+        """Gives a domain that does not run another name."""
 
     # Life
     def create(self, xml: str | bytes, options: StartOptions, what: str = "(domain_definition)") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtctl.drivers.qemu_base import Connected
-from virtctl.values import JobInfo, MemoryStats, WantedCapabilities
+from virtctl.values import Affect, JobInfo, MemoryStats, WantedCapabilities
 
 
 class LiveVerbs(Connected):
@@ -52,3 +52,35 @@ class LiveVerbs(Connected):
         from virtctl.qemu import nodememory
 
         return nodememory.stats(cell)
+
+    # What stands in a domain for others
+
+    def description(self, ref: str, *, title: bool = False, inactive: bool = False) -> str | None:
+        """Its description or title."""
+        from virtctl.qemu import describing
+
+        return describing.description(self.context, self._find(ref), title=title, inactive=inactive)
+
+    def describe(self, ref: str, text: str, affect: Affect, *, title: bool = False) -> None:
+        """Sets one of them."""
+        from virtctl.qemu import describing
+
+        describing.describe(self.context, self._change(ref), text, affect, title=title)
+
+    def metadata(self, ref: str, uri: str, affect: Affect) -> str:
+        """The metadata of a name space."""
+        from virtctl.qemu import describing
+
+        return describing.metadata(self.context, self._find(ref), uri, affect)
+
+    def set_metadata(self, ref: str, uri: str, new: tuple[str, str] | None, affect: Affect) -> None:
+        """Sets it, or removes it."""
+        from virtctl.qemu import describing
+
+        describing.set_metadata(self.context, self._change(ref), uri, new, affect)
+
+    def rename(self, ref: str, new: str) -> None:
+        """Gives a domain that does not run another name."""
+        from virtctl.qemu import describing
+
+        describing.rename(self.context, self._change(ref), new)

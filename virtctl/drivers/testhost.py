@@ -6,6 +6,7 @@ from pathlib import Path
 
 from virtctl.errors import InternalError, InvalidArgument, NoSupport, VirtctlError
 from virtctl.values import (
+    Affect,
     BlockCommit,
     BlockCopy,
     BlockJob,
@@ -231,6 +232,26 @@ class NotThere:
     def node_memory(self, cell: int | None = None) -> MemoryStats:
         """Cannot be done."""
         raise NoSupport("virNodeGetMemoryStats")
+
+    def description(self, ref: str, *, title: bool = False, inactive: bool = False) -> str | None:
+        """Cannot be done."""
+        raise NoSupport("virDomainGetMetadata")
+
+    def describe(self, ref: str, text: str, affect: Affect, *, title: bool = False) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSetMetadata")
+
+    def metadata(self, ref: str, uri: str, affect: Affect) -> str:
+        """Cannot be done."""
+        raise NoSupport("virDomainGetMetadata")
+
+    def set_metadata(self, ref: str, uri: str, new: tuple[str, str] | None, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSetMetadata")
+
+    def rename(self, ref: str, new: str) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainRename")
 
     def job_info(self, ref: str) -> JobInfo | None:
         """Cannot be done."""

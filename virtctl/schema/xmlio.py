@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from virtctl.errors import InternalError, XmlSyntaxError
+from virtctl.errors import InternalError, XmlError, XmlSyntaxError
 from virtctl.schema.node import Node
 
 if TYPE_CHECKING:
@@ -191,3 +191,52 @@ def _value_text(item: _ElementUnicodeResult) -> str:
         return text
     quoted = text.replace('"', "&quot;")
     return f' {_name(item.attrname or "")}="{quoted}"'
+
+
+def namespaced(text: str, uri: str, prefix: str) -> str:
+    """A user's element for `<metadata>`, its elements put into a name space. Raises XmlError."""
+    from lxml import etree
+
+    element = read_element(text, "(metadata_xml)")
+    try:
+        root = etree.Element("{" + uri + "}" + etree.QName(element).localname, nsmap={prefix: uri})
+    except ValueError as error:
+        raise XmlError(f"failed to validate prefix '{prefix}'") from error
+    for one in element.iter():
+        if isinstance(one.tag, str) and etree.QName(one).namespace is None:
+            one.tag = "{" + uri + "}" + one.tag
+    root.attrib.update(element.attrib)
+    root.text = element.text
+    root.extend(list(element))
+    return etree.tostring(root, encoding="unicode")
+
+
+def metadata_part(raw: str, uri: str) -> str | None:
+    """The element of a name space below `<metadata>`, without that name space; None when there is none."""
+    from lxml import etree
+
+    found = next((one for one in read_element(raw) if isinstance(one.tag, str)
+                  and etree.QName(one).namespace == uri), None)
+    if found is None:
+        return None
+    for one in found.iter():
+        if isinstance(one.tag, str) and etree.QName(one).namespace == uri:
+            one.tag = etree.QName(one).localname
+    found.tail = None
+    alone = etree.fromstring(etree.tostring(found))
+    etree.cleanup_namespaces(alone)
+    etree.indent(alone)
+    return etree.tostring(alone, encoding="unicode")
+
+
+def metadata_with(raw: str, uri: str, new: str | None) -> str:
+    """`<metadata>` with another element of a name space, or without one."""
+    from lxml import etree
+
+    metadata = read_element(raw)
+    for one in list(metadata):
+        if isinstance(one.tag, str) and etree.QName(one).namespace == uri:
+            metadata.remove(one)
+    if new is not None:
+        metadata.append(read_element(new))
+    return _metadata(metadata)
