@@ -54,7 +54,6 @@ def test_it_runs_in_its_own_session_with_its_own_files_only(tmp_path):
             assert "/dev/null" in targets
             assert os.getsid(pid) == pid
             assert process.find_strays(tmp_path)[0].identity == guest.identity
-            assert process.pidfile_owner(guest.folder / "qemu.pid") == pid
             open_for_others = [path for path in guest.folder.iterdir() if path.stat().st_mode & 0o077]
             assert open_for_others == []
     finally:
@@ -68,7 +67,7 @@ def test_it_ends_at_once_stopped_or_not(tmp_path):
                 os.kill(guest.identity.pid, signal.SIGSTOP)
                 os.waitid(os.P_PID, guest.identity.pid, os.WSTOPPED)
             assert process.terminate(guest.identity) == (signal.SIGKILL if stop else signal.SIGTERM)
-            assert process.ended_cleanly(guest.folder / "qemu.pid") is not stop
+            assert (guest.folder / "qemu.pid").exists() is stop
             (guest.folder / "qemu.pid").unlink(missing_ok=True)
             (guest.folder / "qmp.sock").unlink(missing_ok=True)
 

@@ -14,14 +14,6 @@ from virtctl.state.status import Status
 ROOT = Path(__file__).parents[2]
 A = "aaaaaaaa-0000-4000-8000-000000000001"
 B = "bbbbbbbb-0000-4000-8000-000000000002"
-PIDFILE = """
-import fcntl, os, sys
-file = open(sys.argv[1], "w")
-fcntl.lockf(file, fcntl.LOCK_EX)
-print("locked", flush=True)
-sys.stdin.read()
-"""
-
 
 @pytest.fixture
 def paths(tmp_path):
@@ -191,21 +183,3 @@ def test_an_end_in_an_earlier_boot_is_forgotten(paths, monkeypatch):
     status.record_end(paths, A, status.SHUTDOWN)
     monkeypatch.setattr(liveness, "boot_id", lambda: "the next boot")
     assert status.last_end(paths, A) == status.UNKNOWN
-
-
-def test_the_owner_of_a_pidfile_is_told_by_its_lock(tmp_path):
-    path = tmp_path / "qemu.pid"
-    assert liveness.lock_owner(path) is None
-    process = subprocess.Popen(
-        [sys.executable, "-c", PIDFILE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "locked\n"
-    assert liveness.lock_owner(path) == process.pid
-    process.communicate()
-    assert path.exists()
-    assert liveness.lock_owner(path) is None
-
-
-def test_a_guest_without_a_folder_is_found_by_its_command_line(child):
-    assert liveness.find_guest(A) == (child.pid, liveness.start_time(child.pid))
-    assert liveness.find_guest(B) is None

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import select
 import signal
-import struct
 import time
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from virtctl.errors import SystemFault
+from virtctl.state.liveness import boot_id
 
 
 class ProcessId(NamedTuple):
@@ -36,15 +34,6 @@ class Stray(NamedTuple):
     identity: ProcessId
     uuid: str
     folder: str
-
-
-@cache
-def boot_id() -> str:
-    """The kernel's name of the running boot."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError as cause:
-        raise SystemFault("cannot read the boot id of this host", cause) from cause
 
 
 def _stat(pid: int) -> tuple[str, int] | None:
@@ -227,24 +216,3 @@ def _stray(pid: int, runtime: str) -> Stray | None:
     if b"-uuid" not in words or words[words.index(b"-uuid") + 1].decode() != uuid or not alive(identity):
         return None
     return Stray(identity, uuid, folder)
-
-
-def pidfile_owner(path: Path) -> int | None:
-    """The pid of the process that holds the lock of QEMU's pidfile, None when nobody does or there is no file."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        query = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-        kind, _, _, _, pid = struct.unpack("hhqqi4x", fcntl.fcntl(fd, fcntl.F_GETLK, query))
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
-    return None if kind == fcntl.F_UNLCK else pid
-
-
-def ended_cleanly(pidfile: Path) -> bool:
-    """Whether a QEMU that is gone had ended by itself: it removes its pidfile then, a killed one leaves it."""
-    return not os.path.lexists(pidfile)
