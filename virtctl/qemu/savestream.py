@@ -62,8 +62,8 @@ def stream(guest: Guest, writer: ImageWriter, progress: Progress | None) -> None
         with _accept(guest, door) as channel:
             _copy(guest, channel, writer, progress)
         _check_complete(guest)
-            if progress is not None:
-                progress(1, 1)
+    if progress is not None:
+        progress(1, 1)
 
 
 def _accept(guest: Guest, door: socket.socket) -> socket.socket:
