@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from virtctl.errors import OperationFailed
+from virtctl.errors import MonitorTimeout, OperationFailed
 from virtctl.qemu.context import Context
-from virtctl.qemu.process import ProcessId
+from virtctl.qemu.process import ProcessId, stopped
 from virtctl.state import status as statuses
 from virtctl.state.status import Status
 
@@ -49,8 +50,18 @@ class Guest:
         """The human monitor, for a `with` block. Raises MonitorTimeout, MonitorGone."""
         from virtctl.qemu.monitor import Monitor
 
+        self._await_awake(deadline)
         return Monitor.connect(self.status.pty, pid=self.status.pid, lock_path=self.folder / MONITOR_LOCK,
                                name=self.status.name, deadline=deadline)
+
+    def _await_awake(self, deadline: float) -> None:
+        """A process that a signal has stopped cannot answer; it is not asked what would be carried out much later."""
+        limit = time.monotonic() + deadline
+        while stopped(self.identity):
+            if time.monotonic() > limit:
+                raise MonitorTimeout(f"domain '{self.status.name}' does not answer: its process {self.status.pid} is "
+                                     "stopped", hint=f"kill -CONT {self.status.pid} lets it go on")
+            time.sleep(0.01)
 
     def update(self, **changes: Any) -> Status:  # noqa: ANN401 - any field of Status
         """Writes changed fields of the record; the caller holds the domain's lock."""
