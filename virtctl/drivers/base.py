@@ -123,6 +123,18 @@ class Driver(Protocol):
     def rename(self, ref: str, new: str) -> None:
         """Gives a domain that does not run another name."""
 
+    # Memory and figures
+    def set_memory(self, ref: str, size: int, affect: Affect) -> None:
+        """What memory the guest has, in KiB."""
+    def set_max_memory(self, ref: str, size: int, affect: Affect) -> None:
+        """What memory it can have, in KiB."""
+    def set_memory_period(self, ref: str, seconds: int, affect: Affect) -> None:
+        """How often its driver is asked for statistics."""
+    def memory_stats(self, ref: str) -> dict[str, int]:
+        """`dommemstat`, in virsh's order."""
+    def statistics(self, ref: str, groups: frozenset[str]) -> dict[str, object]:
+        """`domstats`: figures under libvirt's names."""
+
     # Life
     def create(self, xml: str | bytes, options: StartOptions, what: str = "(domain_definition)") -> str:
         """Starts a transient guest (or a defined one with another document); its name."""

@@ -84,3 +84,35 @@ class LiveVerbs(Connected):
         from virtctl.qemu import describing
 
         describing.rename(self.context, self._change(ref), new)
+
+    # Memory and figures
+
+    def set_memory(self, ref: str, size: int, affect: Affect) -> None:
+        """What memory the guest has, in KiB."""
+        from virtctl.qemu import memsize
+
+        memsize.set_memory(self.context, self._change(ref), size, affect)
+
+    def set_max_memory(self, ref: str, size: int, affect: Affect) -> None:
+        """What memory it can have, in KiB."""
+        from virtctl.qemu import memsize
+
+        memsize.set_max_memory(self.context, self._change(ref), size, affect)
+
+    def set_memory_period(self, ref: str, seconds: int, affect: Affect) -> None:
+        """How often its driver is asked for statistics."""
+        from virtctl.qemu import memsize
+
+        memsize.set_period(self.context, self._change(ref), seconds, affect)
+
+    def memory_stats(self, ref: str) -> dict[str, int]:
+        """`dommemstat`, in virsh's order."""
+        from virtctl.qemu import memsize
+
+        return memsize.memory_stats(self.context, self._find(ref))
+
+    def statistics(self, ref: str, groups: frozenset[str]) -> dict[str, object]:
+        """`domstats`: figures under libvirt's names."""
+        from virtctl.qemu import statistics
+
+        return statistics.statistics(self.context, self._find(ref), groups)

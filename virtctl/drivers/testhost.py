@@ -253,6 +253,26 @@ class NotThere:
         """Cannot be done."""
         raise NoSupport("virDomainRename")
 
+    def set_memory(self, ref: str, size: int, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSetMemoryFlags")
+
+    def set_max_memory(self, ref: str, size: int, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSetMaxMemory")
+
+    def set_memory_period(self, ref: str, seconds: int, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSetMemoryStatsPeriod")
+
+    def memory_stats(self, ref: str) -> dict[str, int]:
+        """Cannot be done."""
+        raise NoSupport("virDomainMemoryStats")
+
+    def statistics(self, ref: str, groups: frozenset[str]) -> dict[str, object]:
+        """Cannot be done."""
+        raise NoSupport("virConnectGetAllDomainStats")
+
     def job_info(self, ref: str) -> JobInfo | None:
         """Cannot be done."""
         raise NoSupport("virDomainGetJobInfo")

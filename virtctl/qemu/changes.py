@@ -22,7 +22,7 @@ def places(target: Target, affect: Affect) -> Affect:
     if live and target.status is None:
         raise InvalidOperation("domain is not running")
     if config and not target.persistent:
-        raise InvalidOperation("transient domains do not have any persistent configuration")
+        raise InvalidOperation("transient domains do not have any persistent config")
     return Affect(live, config)
 
 
