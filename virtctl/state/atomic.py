@@ -7,6 +7,7 @@ A failed fsync is never tried again: after one, Linux marks the pages clean, and
 from __future__ import annotations
 
 import os
+import signal
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from virtctl.state.liveness import start_time
 
 MAX_READ = 16 * 1024 * 1024
 _TEMP = ".tmp-"
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _own: tuple[int, int] = (0, 0)  # our pid and start time; read once, and again after a fork
 
 
@@ -34,18 +36,25 @@ def temp_beside(path: Path) -> Path:
 
 
 def create_temp(path: Path, mode: int = 0o600) -> tuple[int, Path]:
-    """A new, empty file beside `path`, open for reading and writing: descriptor and name. Raises `SystemFault`."""
+    """A new, empty file beside `path`, open for reading and writing: descriptor and name. Raises `SystemFault`.
+
+    A signal that would end us is heard when the file is there and can be removed again.
+    """
     temp = temp_beside(path)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = -1
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        fd = os.open(temp, flags, mode)
         try:
+            fd = os.open(temp, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
             os.fchmod(fd, mode)  # a umask of 777 would leave a file that its owner cannot read
-        except OSError:
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    except BaseException as cause:
+        if fd >= 0:
             discard(fd, temp)
-            raise
-    except OSError as cause:
-        raise SystemFault(f"cannot create file '{path}'", cause) from cause
+        if isinstance(cause, OSError):
+            raise SystemFault(f"cannot create file '{path}'", cause) from cause
+        raise
     return fd, temp
 
 
