@@ -144,6 +144,7 @@ def milliseconds(seconds: float | None) -> str:
 
 def main() -> int:
     """Measures, prints, and says with --check whether all targets are met."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program has its bytecode beside it
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="lives of the guest to measure (default: 5)")
     parser.add_argument("--alone", action="store_true", help="without virsh beside it")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from virtctl.drivers.base import Driver
 from virtctl.errors import InternalError, NoConnection
 from virtctl.paths import Paths
+
+if TYPE_CHECKING:
+    from virtctl.drivers.base import Driver
 
 QEMU_URIS = ("qemu:///system", "qemu:///session", "qemu:///embed")
 

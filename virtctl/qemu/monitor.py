@@ -26,7 +26,6 @@ from pexpect.fdpexpect import fdspawn
 
 from virtctl.errors import MonitorError, MonitorGone, MonitorTimeout, OperationTimeout, SystemFault, VirtctlError
 from virtctl.qemu.process import holds_open, pty_belongs_to
-from virtctl.qemu.spawn import GATE_ID, Spawned
 from virtctl.state.lock import FileLock, describe_holder
 
 MAX_COMMAND = 400  # bytes; readline's echo grows with the square of the length
@@ -70,6 +69,7 @@ def short_path(runtime_dir: Path, target: Path) -> str:
 
 
 if TYPE_CHECKING:
+    from virtctl.qemu.spawn import Spawned
     _Spawn = fdspawn[bytes]
 else:
     _Spawn = fdspawn
@@ -287,6 +287,8 @@ def first_contact(child: Spawned, *, lock_path: Path, name: str, deadline: float
     try:
         monitor = Monitor.connect(child.pts, pid=child.identity.pid, lock_path=lock_path, name=name, deadline=deadline)
         try:
+            from virtctl.qemu.spawn import GATE_ID  # not above: every command that asks a guest would load it
+
             monitor.command(f"chardev-remove {GATE_ID}", deadline)
         except BaseException:
             monitor.close()
