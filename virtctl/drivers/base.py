@@ -135,6 +135,24 @@ class Driver(Protocol):
     def statistics(self, ref: str, groups: frozenset[str]) -> dict[str, object]:
         """`domstats`: figures under libvirt's names."""
 
+    # Keys, media, cables
+    def send_keys(self, ref: str, codes: list[int], codeset: str, hold: int) -> None:
+        """Presses keys, for `hold` milliseconds."""
+    def inject_nmi(self, ref: str) -> None:
+        """Sends a non-maskable interrupt."""
+    def wake_up(self, ref: str) -> None:
+        """Wakes a guest that sleeps."""
+    def screenshot(self, ref: str, screen: int) -> tuple[bytes, str]:
+        """A picture of what the guest shows, and its kind."""
+    def change_media(self, ref: str, target: str, source: str | None, affect: Affect, *, force: bool = False) -> None:
+        """Puts an image into a drive, or takes it out."""
+    def link_state(self, ref: str, interface: str, *, inactive: bool = False) -> str | None:
+        """`up` or `down`, None when there is no such card."""
+    def set_link(self, ref: str, interface: str, state: str, affect: Affect) -> None:
+        """Plugs the cable of a network card in or out."""
+    def need_agent(self, ref: str) -> None:
+        """Refuses what needs an agent in the guest: nobody talks to one."""
+
     # Life
     def create(self, xml: str | bytes, options: StartOptions, what: str = "(domain_definition)") -> str:
         """Starts a transient guest (or a defined one with another document); its name."""

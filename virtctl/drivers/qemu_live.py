@@ -116,3 +116,54 @@ class LiveVerbs(Connected):
         from virtctl.qemu import statistics
 
         return statistics.statistics(self.context, self._find(ref), groups)
+
+    # Keys, media, cables
+
+    def send_keys(self, ref: str, codes: list[int], codeset: str, hold: int) -> None:
+        """Presses keys, for `hold` milliseconds."""
+        from virtctl.qemu import keys
+
+        keys.send_keys(self.context, self._change(ref), codes, codeset, hold)
+
+    def inject_nmi(self, ref: str) -> None:
+        """Sends a non-maskable interrupt."""
+        from virtctl.qemu import keys
+
+        keys.inject_nmi(self.context, self._change(ref))
+
+    def wake_up(self, ref: str) -> None:
+        """Wakes a guest that sleeps."""
+        from virtctl.qemu import keys
+
+        keys.wake_up(self.context, self._change(ref))
+
+    def screenshot(self, ref: str, screen: int) -> tuple[bytes, str]:
+        """A picture of what the guest shows, and its kind."""
+        from virtctl.qemu import keys
+
+        return keys.screenshot(self.context, self._change(ref), screen)
+
+    def change_media(self, ref: str, target: str, source: str | None, affect: Affect, *, force: bool = False) -> None:
+        """Puts an image into a drive, or takes it out."""
+        from virtctl.qemu import media
+
+        media.change_media(self.context, self._change(ref), target, source, affect, force=force)
+
+    def link_state(self, ref: str, interface: str, *, inactive: bool = False) -> str | None:
+        """`up` or `down`, None when there is no such card."""
+        from virtctl.qemu import media
+
+        return media.link_state(self.context, self._find(ref), interface, inactive=inactive)
+
+    def set_link(self, ref: str, interface: str, state: str, affect: Affect) -> None:
+        """Plugs the cable of a network card in or out."""
+        from virtctl.qemu import media
+
+        media.set_link(self.context, self._change(ref), interface, state, affect)
+
+    def need_agent(self, ref: str) -> None:
+        """Refuses what needs an agent in the guest."""
+        from virtctl.errors import ArgumentUnsupported
+
+        if self._find(ref).active:
+            raise ArgumentUnsupported("QEMU guest agent is not configured")

@@ -273,6 +273,38 @@ class NotThere:
         """Cannot be done."""
         raise NoSupport("virConnectGetAllDomainStats")
 
+    def send_keys(self, ref: str, codes: list[int], codeset: str, hold: int) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSendKey")
+
+    def inject_nmi(self, ref: str) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainInjectNMI")
+
+    def wake_up(self, ref: str) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainPMWakeup")
+
+    def screenshot(self, ref: str, screen: int) -> tuple[bytes, str]:
+        """Cannot be done."""
+        raise NoSupport("virDomainScreenshot")
+
+    def change_media(self, ref: str, target: str, source: str | None, affect: Affect, *, force: bool = False) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainUpdateDeviceFlags")
+
+    def link_state(self, ref: str, interface: str, *, inactive: bool = False) -> str | None:
+        """Cannot be done."""
+        raise NoSupport("virDomainGetXMLDesc")
+
+    def set_link(self, ref: str, interface: str, state: str, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainUpdateDeviceFlags")
+
+    def need_agent(self, ref: str) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainGetTime")
+
     def job_info(self, ref: str) -> JobInfo | None:
         """Cannot be done."""
         raise NoSupport("virDomainGetJobInfo")
