@@ -97,7 +97,7 @@ if [ ! -x .venv/bin/python ]; then
     "$python" -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null || python=/usr/bin/python3
     "$python" -m venv .venv
 fi
-[ -x .venv/bin/virtctl ] || .venv/bin/python -m pip install -q --disable-pip-version-check --root-user-action=ignore -e .
+[ -x .venv/bin/virtctl ] || .venv/bin/python -m pip install -q --disable-pip-version-check --root-user-action=ignore --config-settings editable_mode=compat -e .
 PATH=$PWD/.venv/bin:$PATH
 work=$(mktemp -d)
 trap clean_up EXIT

@@ -66,7 +66,7 @@ make_environment() {
     fi
     wanted=$(cksum <pyproject.toml)
     if [ "$(cat .venv/installed-for 2>/dev/null)" != "$wanted" ]; then
-        .venv/bin/python -m pip install -q --disable-pip-version-check --root-user-action=ignore -e '.[test]'
+        .venv/bin/python -m pip install -q --disable-pip-version-check --root-user-action=ignore --config-settings editable_mode=compat -e '.[test]'
         echo "$wanted" >.venv/installed-for
     fi
 }

@@ -43,7 +43,7 @@ def test_a_conversation(shell: pexpect.spawn[str], tmp_path: Path) -> None:
 
 
 def test_the_tabulator_completes(shell: pexpect.spawn[str]) -> None:
-    assert answer(shell, "domst\tte\t") == "running\n\n"
+    assert answer(shell, "domstate\tte\t") == "running\n\n"
     assert answer(shell, "domstate --rea\tte\t") == "running (unknown)\n\n"
 
 
