@@ -24,6 +24,7 @@ GLOBAL_OPTIONS = (
     ("-V", "version, and what it can do"),
     ("     --version[=TYPE]", "the same, TYPE is short or long"),
     ("     --output=FORMAT", "show results as table, json or yaml"),
+    ("     --lock-timeout=SEC", "how long to wait while another command changes the domain (30)"),
     ("     --plain", "virsh's text, also on a terminal"),
 )
 

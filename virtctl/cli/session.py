@@ -76,7 +76,8 @@ class Session:
         self._driver = None
         with attempting("failed to connect to the hypervisor"):
             self._driver = open_driver(
-                uri, paths_for(uri), command=self.command_line, readonly=self.readonly, warn=self.warn
+                uri, paths_for(uri), command=self.command_line, lock_timeout=self.settings.lock_timeout,
+                readonly=self.readonly, warn=self.warn
             )
         self.uri = uri
 

@@ -22,6 +22,7 @@ class Settings(NamedTuple):
     log: str | None = None
     action: str = ""
     warnings: tuple[str, ...] = ()
+    lock_timeout: float = 30.0
 
 
 class Option(NamedTuple):
@@ -45,6 +46,7 @@ OPTIONS = (
     Option("t", "timing"),
     Option("v", "version", "maybe"),
     Option("V", "", ""),
+    Option("", "lock-timeout", "value"),
     Option("", "output", "value"),
     Option("", "plain"),
 )
@@ -76,6 +78,8 @@ class _Reading:
         name, equals, value = word[2:].partition("=")
         exact = [option for option in OPTIONS if option.name == name]
         found = exact or [option for option in OPTIONS if name and option.name.startswith(name)]
+        if len(found) > 1:
+            found = [option for option in found if option.letter]  # virsh's own keep their short forms
         if len(found) != 1:
             raise UsageError(f"unsupported option '{word}'. See --help.")
         option = found[0]
@@ -113,6 +117,7 @@ class _Reading:
             "keepalive-interval": self.keepalive,
             "keepalive-count": self.keepalive,
             "log": self.log,
+            "lock-timeout": self.lock_timeout,
             "version": self.version,
             "output": self.output,
         }
@@ -123,7 +128,16 @@ class _Reading:
         else:
             self.change(**{option.name: True})
 
-    def change(self, **values: str | bool | tuple[str, ...]) -> None:
+    def lock_timeout(self, value: str, shown: str) -> None:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1
+        if not 0 <= seconds < 1e6:
+            raise UsageError(f"Invalid value for option {shown}")
+        self.change(lock_timeout=seconds)
+
+    def change(self, **values: str | float | bool | tuple[str, ...]) -> None:
         self.given |= values
 
     def connect(self, value: str, shown: str) -> None:

@@ -123,7 +123,7 @@ class Monitor:
         MonitorTimeout naming the holder of the lock, MonitorGone when the pty is not (or no longer) this QEMU's.
         """
         limit = time.monotonic() + deadline
-        lock = _take_turn(FileLock(lock_path, command=command, timeout=deadline), name)
+        lock = _take_turn(FileLock(lock_path, command=command, timeout=deadline, for_reading=True), name)
         try:
             monitor = cls(_open(pts, pid, name), lock, name)
         except BaseException:

@@ -7,6 +7,7 @@ QEMU never inherits one.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -29,14 +30,16 @@ class FileLock:
     """One lock file, taken by `with`. A process that already holds it enters again at once.
 
     `timeout` is in seconds; 0 tries once. Raises `OperationTimeout` naming the holder, `SystemFault` when the file
-    cannot be used.
+    cannot be used. `for_reading`: works on a read-only file system too, where others are not told who holds it.
     """
 
-    def __init__(self, path: Path, *, command: str = "", timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(self, path: Path, *, command: str = "", timeout: float = DEFAULT_TIMEOUT,
+                 for_reading: bool = False) -> None:
         self.path = path
         self.command = command
         self.timeout = timeout
         self.undisturbed = False
+        self._for_reading = for_reading
         self._fd = -1
         self._mark = b""
 
@@ -74,7 +77,7 @@ class FileLock:
 
     def _try(self) -> bool:
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+            fd = self._open()
         except FileNotFoundError:
             make_dir(self.path.parent)  # the runtime folder was wiped while we waited
             return False
@@ -93,6 +96,15 @@ class FileLock:
         os.close(fd)
         return False
 
+    def _open(self) -> int:
+        flags = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+        except OSError as cause:
+            if cause.errno != errno.EROFS or not self._for_reading:
+                raise
+        return os.open(self.path, os.O_RDONLY | flags)
+
     def _is_current(self, fd: int) -> bool:
         """Whether the file that we locked is still the one of that name: it may have been removed while we waited."""
         try:
@@ -109,7 +121,8 @@ class FileLock:
             try:
                 os.pwrite(self._fd, self._mark, 0)
             except OSError:
-                os.ftruncate(self._fd, 0)
+                if not self._for_reading:
+                    os.ftruncate(self._fd, 0)
         except OSError as cause:
             raise SystemFault(f"cannot use lock file '{self.path}'", cause) from cause
 
