@@ -14,7 +14,7 @@ FORBIDDEN = {"lxml", "rich", "asyncio", "importlib.metadata", "logging", "subpro
 RUN = """
 import sys
 sys.argv = ["virtctl", *sys.argv[1:]]
-from virtctl.__main__ import main
+from virtctl.cli.root import main  # __main__ ends the process itself
 status = main()
 sys.stdout.flush()
 sys.stderr.write("\\n".join(["", "MODULES", *sys.modules]))
