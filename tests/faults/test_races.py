@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -89,7 +90,7 @@ def counting(lab: Lab) -> Iterator[Counter[str]]:
 
 def test_one_name_of_many_uuids_has_one_owner(lab: Lab) -> None:
     texts = [document(lab.disk).replace("2a11</uuid>", f"{number:04x}</uuid>") for number in range(PROCESSES)]
-    told = at_once(lab, [lambda driver, text=text: driver.define(text) for text in texts])
+    told = at_once(lab, [partial(QemuDriver.define, xml=text) for text in texts])
     assert told.count("") == 1
     assert all("already exists with uuid" in text for text in told if text)
     (row,) = lab.driver.rows(ListFilter(inactive=True))
