@@ -12,8 +12,11 @@ from virtctl.domain.pipeline import complete
 from virtctl.drivers import open_driver
 from virtctl.errors import (
     ArgumentUnsupported,
+    DeviceMissing,
     NoConnection,
+    NoMetadata,
     NoSupport,
+    OperationAborted,
     OperationForbidden,
     OperationUnsupported,
     QemuFailed,
@@ -24,7 +27,7 @@ from virtctl.errors import (
 )
 from virtctl.paths import Paths
 from virtctl.qemu.failures import explain
-from virtctl.values import DumpCoreOptions
+from virtctl.values import Affect, DumpCoreOptions
 
 
 def document(memory: str = "<memory>8192</memory>", os: str = "", devices: str = "") -> str:
@@ -70,6 +73,25 @@ def test_a_dump_of_more_than_memory(tmp_path: Path) -> None:
     driver.define(document())
     with pytest.raises(OperationUnsupported, match="memory-only"):
         driver.dump("a", tmp_path / "core", DumpCoreOptions())
+
+
+def test_metadata_that_nobody_set(tmp_path: Path) -> None:
+    driver = open_driver("qemu:///system", Paths.under(tmp_path))
+    driver.define(document())
+    with pytest.raises(NoMetadata, match="not present"):
+        driver.metadata("a", "http://example.com/one", Affect())
+
+
+def test_a_cable_of_a_card_that_is_not_there(tmp_path: Path) -> None:
+    driver = open_driver("qemu:///system", Paths.under(tmp_path))
+    driver.define(document())
+    with pytest.raises(DeviceMissing, match="52:54:00:00:00:01"):
+        driver.set_link("a", "52:54:00:00:00:01", "down", Affect())
+
+
+def test_a_save_that_is_called_off_says_so() -> None:
+    # tests/integration/test_memory_jobs.py calls a real one off.
+    assert str(OperationAborted("words")) == "operation aborted: words"
 
 
 def test_an_image_that_another_process_has_locked(tmp_path: Path) -> None:
