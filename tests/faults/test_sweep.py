@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.attempts import build_shim
 
-SECONDS = float(os.environ.get("VIRTCTL_SWEEP_SECONDS", "150"))
+SECONDS = float(os.environ.get("VIRTCTL_SWEEP_SECONDS", "130"))
 ROOT = Path(__file__).resolve().parents[2]
 
 
