@@ -6,7 +6,7 @@ import os
 import random
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,18 +104,20 @@ def test_what_is_no_image_starts_nothing(lab: Lab) -> None:
     huge.unlink()
 
 
-@pytest.mark.parametrize("change", [
-    lambda text: text.replace("<name>g</name>", "<name>../../../etc/g</name>"),
-    lambda text: text.replace("<vcpu>1</vcpu>", "<vcpu>4294967296</vcpu>"),
-    lambda text: text.replace("<memory unit='MiB'>8", "<memory unit='MiB'>-8"),
-    lambda text: text.replace("<memory unit='MiB'>8", "<memory unit='EiB'>17"),
-    lambda text: text.replace("<memory unit='MiB'>8", "<memory unit='MiB'>1e9"),
-    lambda text: text.replace("dev='vda'", "dev='vda,readonly=on'"),
-    lambda text: text.replace("type='raw'", "type='raw,file=/etc/passwd'"),
-    lambda text: text.replace("machine='pc'", "machine='pc,accel=x'"),
-], ids=str)
-def test_a_value_that_would_say_more_is_refused(lab: Lab, change: Callable[[str], str]) -> None:
+@pytest.mark.parametrize(("old", "new"), [
+    ("<name>g</name>", "<name>../../../etc/g</name>"),
+    ("<vcpu>1</vcpu>", "<vcpu>4294967296</vcpu>"),
+    ("<memory unit='MiB'>8", "<memory unit='MiB'>-8"),
+    ("<memory unit='MiB'>8", "<memory unit='EiB'>17"),
+    ("<memory unit='MiB'>8", "<memory unit='MiB'>1e9"),
+    ("dev='vda'", "dev='vda,readonly=on'"),
+    ("type='raw'", "type='raw,file=/etc/passwd'"),
+    ("machine='pc'", "machine='pc,accel=x'"),
+])
+def test_a_value_that_would_say_more_is_refused(lab: Lab, old: str, new: str) -> None:
+    text = document(lab.disk)
+    assert old in text
     with pytest.raises(VirtctlError):
-        lab.driver.create(change(document(lab.disk)), StartOptions())
+        lab.driver.create(text.replace(old, new), StartOptions())
     assert guests(lab.folder.parent) == []
     assert audit(lab.folder.parent) == []
