@@ -70,6 +70,7 @@ def current_state(context: Context, target: Target) -> tuple[str, str, bool]:
             process.wait_end(guest.identity, ENDING)
         if not statuses.is_running(status):
             return current_state(context, context.again(target))
+        context.warn(f"{error.message}; '{status.state}' is what was last known")
         return status.state, status.reason, True
 
 
