@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from virtctl.domain.aliases import assign_aliases
 from virtctl.domain.devices.disk import Disk
 from virtctl.domain.domain import Domain, read_domain, write_domain
-from virtctl.errors import OperationFailed
+from virtctl.errors import OperationFailed, VirtctlError
+from virtctl.qemu.chains import chain, show_chain
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.replies import Drive
@@ -41,6 +44,8 @@ def _take_images(guest: Guest, domain: Domain, drives: dict[str, Drive]) -> None
         now = real_path(guest, drive.file)
         if now.startswith("/") and now != disk.image:
             put_image(disk, Image(now, drive.format or "raw"), keep_backing=False)
+        with suppress(VirtctlError):  # what lies below is told where it can be found out
+            show_chain(disk, chain(guest, disk))
 
 
 def _take_ptys(domain: Domain, chardevs: dict[str, str]) -> None:
