@@ -322,6 +322,8 @@ def compare(ours: Path, words: list[str], here: Path, stdin: str = "") -> None:
         theirs = run(VIRSH, words, here, stdin)
     except subprocess.TimeoutExpired:
         pytest.skip("this virsh hangs at times when it waits for a job that has just ended")
+    if "Failed to connect socket to" in theirs[1]:
+        pytest.skip("virsh hands this URI to a libvirtd, and none runs here")
     assert run(ours, words, here, stdin) == theirs
 
 
