@@ -324,6 +324,8 @@ def compare(ours: Path, words: list[str], here: Path, stdin: str = "") -> None:
         pytest.skip("this virsh hangs at times when it waits for a job that has just ended")
     if "Failed to connect socket to" in theirs[1]:
         pytest.skip("virsh hands this URI to a libvirtd, and none runs here")
+    if "getaddrinfo failed" in theirs[1]:
+        pytest.skip("virsh complains that this host's name cannot be looked up")
     assert run(ours, words, here, stdin) == theirs
 
 
