@@ -111,7 +111,10 @@ def probe(binary: Path) -> Capabilities:
     asked = "\n".join(map(json.dumps, _PROBE)) + "\n"
     environment = {"LC_ALL": "C", "PATH": CLEAN_PATH}
     try:
-        done = subprocess.run(argv, input=asked.encode(), capture_output=True, timeout=30, env=environment)
+        with os.fdopen(os.memfd_create("probe"), "w+b") as script:  # all there at once: QEMU ends even if we die
+            script.write(asked.encode())
+            script.seek(0)
+            done = subprocess.run(argv, stdin=script, capture_output=True, timeout=30, env=environment)
     except OSError as cause:
         raise SystemFault(f"Cannot run emulator '{binary}'", cause, hint=INSTALL_HINT) from cause
     except subprocess.TimeoutExpired as cause:
