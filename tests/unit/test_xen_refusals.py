@@ -191,6 +191,12 @@ def test_what_has_no_place_is_noted() -> None:
 TEXTS = {path: path.read_text() for path in SAMPLES.iterdir()}
 
 
+def test_a_list_where_a_name_should_stand_is_noted() -> None:
+    notes: list[str] = []
+    from_format("xen-sxpr", "(domain (name a)(memory 4)((x y) z)(image (linux (kernel /k))))", notes=notes)
+    assert any("has no place" in note for note in notes)
+
+
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(sorted(TEXTS)), st.integers(0, 2**32), st.sampled_from(FORMATS))
 def test_damaged_samples_raise_only_our_errors(path: Path, seed: int, form: str) -> None:

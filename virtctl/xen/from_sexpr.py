@@ -89,7 +89,9 @@ def guest_of_sexpr(text: str, xend_version: int = NEWEST) -> Guest:
 
 def _note_unknown(node: list[Sexpr], known: frozenset[str], where: str, guest: Guest) -> None:
     for item in node[1:]:
-        if isinstance(item, list) and item and item[0] not in known and item not in _USUAL:
+        if not isinstance(item, list) or not item or item in _USUAL:
+            continue
+        if not isinstance(item[0], str) or item[0] not in known:
             shown = " ".join(str(word) for word in item)
             if len(guest.notes) < MOST_DEVICES:
                 guest.notes.append(f"({shown}){where} has no place in a domain document")
