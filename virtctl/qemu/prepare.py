@@ -18,13 +18,13 @@ from virtctl.domain.devices.filesystem import Filesystem
 from virtctl.domain.devices.graphics import Graphics
 from virtctl.domain.devices.tpm import Tpm
 from virtctl.domain.domain import Domain
+from virtctl.domain.firmware import fill_firmware
 from virtctl.errors import InternalError, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu import prepare_disks, prepare_host
 from virtctl.qemu.board import arch_of, nvram_path
 from virtctl.qemu.bootorder import boot_order
 from virtctl.qemu.context import Context
 from virtctl.qemu.effects import refuse_unknown, without_effect
-from virtctl.qemu.firmware_choice import choose_firmware
 from virtctl.qemu.logfiles import make_way, open_log
 from virtctl.qemu.plan import Plan
 from virtctl.qemu.ports import choose_ports
@@ -41,7 +41,7 @@ def sketch(context: Context, live: Domain) -> Plan:
     """
     devices = live.devices or Devices()
     refuse_unknown(live)
-    choose_firmware(live, context.host)
+    fill_firmware(live, context.host)
     runtime = folder(context.paths, live.uuid or "")
     plan = Plan(live, find_emulator(context, live), runtime, qemu_version=context.host.qemu_version,
                 boot_order=boot_order(live), ram_folder=str(context.paths.lib / "qemu" / "ram"))
