@@ -240,12 +240,14 @@ class DumpOptions(NamedTuple):
 
 
 class SaveOptions(NamedTuple):
-    """`save` and `managedsave`; `running` True or False overrides the state in which the guest will be restored."""
+    """`save` and `managedsave`; `running` True or False overrides the state in which the guest will be restored;
+    `compression` None is what the settings say.
+    """
 
     xml: str | None = None
     running: bool | None = None
     bypass_cache: bool = False
-    compression: str = "raw"
+    compression: str | None = None
     progress: Progress | None = None
 
 

@@ -22,6 +22,7 @@ from virtctl.qemu.savestream import SOCKET, stream
 from virtctl.state import status as statuses
 from virtctl.state.atomic import make_dir, reap, remove_file, sync_folder, temp_beside
 from virtctl.state.journal import Journal, Operation, Record
+from virtctl.state.settings import load_settings
 from virtctl.values import SaveOptions
 
 if TYPE_CHECKING:
@@ -41,12 +42,13 @@ def save(context: Context, target: Target, path: Path, options: SaveOptions) -> 
         _refuse_jobs(guest)
         was_running = _is_running(guest)
         xml = options.xml or saved_document(guest)
+        compression = options.compression or load_settings(context.paths).save_image_format
         record = Journal(context.paths, command=context.command).open(
             target.uuid, "save", name=guest.status.name, final=os.path.realpath(path), file=None, kept=None,
             running=was_running)
         with Guard(guest, record if was_running else None):
             try:
-                with ImageWriter(path, xml, compression=options.compression,
+                with ImageWriter(path, xml, compression=compression,
                                  bypass_cache=options.bypass_cache) as writer:
                     _note_files(record, path, writer)
                     stream(guest, writer, options.progress)

@@ -11,6 +11,8 @@ from virtctl.cli.session import Session
 from virtctl.errors import VirtctlError, attempting
 from virtctl.values import RestoreOptions, SaveOptions
 
+IMAGE_FORMAT = Text("image-format", "compress it: raw, gzip, bzip2, xz, lzop or zstd", by_name=True)
+
 
 def run_state(kind: str, running: bool, paused: bool) -> bool | None:
     """What --running and --paused ask for. Raises VirtctlError for both."""
@@ -33,17 +35,18 @@ def document(path: str | None) -> str | None:
     Flag("running", "run when it is restored"),
     Flag("paused", "be paused when it is restored"),
     Flag("verbose", "show how far it is"),
+    IMAGE_FORMAT,
 )
 def save(
     session: Session, domain: str, file: str, bypass_cache: bool, xml: str | None, running: bool, paused: bool,
-    verbose: bool,
+    verbose: bool, image_format: str | None,
 ) -> None:
     """Writes the memory of a running guest to a file, and ends the guest. `restore` goes on from there."""
     name = session.domain(domain).name
     text = document(xml)
     progress = reporter(session, "Save") if verbose else None
     with attempting(f"Failed to save domain '{name}' to {file}"):
-        options = SaveOptions(text, run_state("PAUSED", running, paused), bypass_cache, progress=progress)
+        options = SaveOptions(text, run_state("PAUSED", running, paused), bypass_cache, image_format, progress)
         session.changing("virDomainSaveFlags").save(domain, Path(file), options)
     session.extra(f"\nDomain '{name}' saved to {file}\n")
 
@@ -73,15 +76,17 @@ def restore(
     Flag("running", "run at the next start"),
     Flag("paused", "be paused at the next start"),
     Flag("verbose", "show how far it is"),
+    IMAGE_FORMAT,
 )
 def managedsave(
-    session: Session, domain: str, bypass_cache: bool, running: bool, paused: bool, verbose: bool
+    session: Session, domain: str, bypass_cache: bool, running: bool, paused: bool, verbose: bool,
+    image_format: str | None,
 ) -> None:
     """Saves a running guest where its next `start` finds it and goes on from there, and ends it."""
     name = session.domain(domain).name
     progress = reporter(session, "Managedsave") if verbose else None
     with attempting(f"Failed to save domain '{name}' state"):
-        options = SaveOptions(None, run_state("PAUSED", running, paused), bypass_cache, progress=progress)
+        options = SaveOptions(None, run_state("PAUSED", running, paused), bypass_cache, image_format, progress)
         session.changing("virDomainManagedSave").managedsave(domain, options)
     session.extra(f"\nDomain '{name}' state saved by libvirt\n")
 
