@@ -54,8 +54,15 @@ class Paths(NamedTuple):
 
     @property
     def running(self) -> Path:
-        """What each running guest was started as, `UUID.xml`: for the case that the runtime folder is wiped."""
+        """What each running guest was started as, `UUID.xml`, and a copy of its record, `UUID.json`: for the case that
+        the runtime folder is wiped.
+        """
         return self.lib / "qemu" / "running"
+
+    @property
+    def monitors(self) -> Path:
+        """The sockets of the machine-readable monitors, `UUID.sock`, out of reach of what cleans /run."""
+        return self.lib / "qemu" / "monitor"
 
     @property
     def history(self) -> Path:

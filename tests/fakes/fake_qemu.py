@@ -151,7 +151,7 @@ class FakeQemu:
             gate = socket.socket(socket.AF_UNIX)
             gate.connect("\0" + chardev["path"])
         elif chardev[""] == "socket" and chardev.get("server") in ("on", ""):
-            threading.Thread(target=serve_qmp, args=(self, chardev["path"]), daemon=True).start()
+            threading.Thread(target=serve_qmp, args=(self, chardev), daemon=True).start()
 
     def open_pty(self, label: str) -> None:
         master, slave = os.openpty()
@@ -361,11 +361,13 @@ class FakeQemu:
     }
 
 
-def serve_qmp(qemu: FakeQemu, path: str) -> None:
-    """A QMP monitor that knows the state of the guest and how to quit."""
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(path)
-        door.listen(1)
+def serve_qmp(qemu: FakeQemu, chardev: dict[str, str]) -> None:
+    """A QMP monitor that knows the state of the guest and how to quit; on a socket of its own or an inherited one."""
+    inherited = int(chardev["fd"]) if "fd" in chardev else None
+    with socket.socket(socket.AF_UNIX, fileno=inherited) as door:
+        if inherited is None:
+            door.bind(chardev["path"])
+            door.listen(1)
         while True:
             client, _ = door.accept()
             with client, contextlib.suppress(OSError), client.makefile("rwb", buffering=0) as channel:

@@ -1,8 +1,8 @@
 """Taking over running QEMUs of ours whose runtime folder was wiped: their record and document are made anew.
 
-What the guest was started as lies in `Paths.running` as well, which a cleaner of /run does not reach; where that is
-gone too, the stored definition and QEMU's own answers have to do. The machine-readable monitor is lost with its socket,
-and with it what only that can do: copies with a granularity, active commits.
+What the guest was started as and a copy of its record lie in `Paths.running` as well, which a cleaner of /run does not
+reach; where they are gone too, the stored definition and QEMU's own answers have to do. The machine-readable monitor's
+socket is out of its reach as well and gets its link again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from virtctl.errors import OperationFailed, OperationTimeout, VirtctlError
-from virtctl.qemu import process
+from virtctl.qemu import monitorsocket, process
 from virtctl.qemu.context import Context
 from virtctl.qemu.guest import LIVE_FILE, Guest
 from virtctl.qemu.process import Stray
@@ -56,15 +56,11 @@ def adopt(context: Context, stray: Stray) -> Status:
 
     pid = stray.identity.pid
     text = _kept_text(context, stray.uuid)
-    name = identify(text).name if text is not None else context.store.name_of(stray.uuid) or _name_of(pid)
     place = statuses.folder(context.paths, stray.uuid)
     make_dir(context.paths.runtime)
     make_dir(place)
-    status = Status(name=name, uuid=stray.uuid, id=statuses.allocate_id(context.paths), pid=pid,
-                    start_time=stray.identity.start_time, boot_id=liveness.boot_id(),
-                    pty=_monitor_pty(context, pid, name), persistent=context.store.exists(name),
-                    emulator=os.readlink(f"/proc/{pid}/exe"), facts={"adopted": True})  # noqa: PTH115 - of /proc
-    guest = Guest(context, status)
+    guest = Guest(context, _record_of(context, stray, text))
+    monitorsocket.link(context.paths, stray.uuid, place)
     with guest.monitor() as monitor:
         found = verbs.status(monitor)
         version = ".".join(map(str, verbs.version(monitor)))
@@ -72,14 +68,47 @@ def adopt(context: Context, stray: Stray) -> Status:
         from virtctl.qemu.rebuilding import rebuilt_text
 
         text = rebuilt_text(guest).encode()
+    status = guest.status
     text = _ID.sub(b"\\g<1>%d'" % status.id, text, count=1)
     write_file(place / LIVE_FILE, text, sync=False)
     write_file(place / PIDFILE, b"%d\n" % pid, sync=False)  # QEMU removes it when it ends in good order
     state, reason = translate(status, found.running, found.reason)
-    status = status._replace(state=state, reason="unknown" if state == "running" else reason, qemu_version=version)
-    statuses.save(context.paths, status)
-    context.warn(f"domain '{name}' runs as process {pid}, and its runtime folder was gone: it was made anew")
-    return status
+    guest.status = status._replace(state=state, reason=reason, qemu_version=version)
+    _take_jobs(guest)
+    statuses.save(context.paths, guest.status)
+    context.warn(f"domain '{status.name}' runs as process {pid}, and its runtime folder was gone: it was made anew")
+    return guest.status
+
+
+def _record_of(context: Context, stray: Stray, text: bytes | None) -> Status:
+    """Its record, from the copy that is kept elsewhere or from what the process and the definitions tell."""
+    pid, paths = stray.identity.pid, context.paths
+    kept = statuses.load_copy(paths, stray.uuid, pid, stray.identity.start_time)
+    if kept is not None:
+        taken = any(kept.id == other.id for other in statuses.all_statuses(paths))
+        facts = {key: value for key, value in kept.facts.items() if key != "starting"}
+        return kept._replace(id=statuses.allocate_id(paths) if taken else kept.id,
+                             pty=_monitor_pty(context, pid, kept.name), persistent=context.store.exists(kept.name),
+                             facts={**facts, "adopted": True})
+    name = identify(text).name if text is not None else context.store.name_of(stray.uuid) or _name_of(pid)
+    return Status(name=name, uuid=stray.uuid, id=statuses.allocate_id(paths), pid=pid, reason="unknown",
+                  start_time=stray.identity.start_time, boot_id=liveness.boot_id(),
+                  pty=_monitor_pty(context, pid, name), persistent=context.store.exists(name),
+                  emulator=os.readlink(f"/proc/{pid}/exe"), facts={"adopted": True})  # noqa: PTH115 - of /proc
+
+
+def _take_jobs(guest: Guest) -> None:
+    """The jobs on its disks, and QEMU's names of images that were links in the folder that is gone."""
+    from virtctl.qemu.rebuilding import relink, unrecorded_jobs
+
+    jobs = guest.status.facts.get("jobs") or {}
+    try:
+        jobs = {**unrecorded_jobs(guest, set(jobs)), **jobs}
+        relink(guest, jobs)
+    except VirtctlError as error:
+        guest.context.warn(f"the block jobs of domain '{guest.status.name}' are not known: {error}")
+    if jobs:
+        guest.status = guest.status._replace(facts={**guest.status.facts, "jobs": jobs})
 
 
 def _kept_text(context: Context, uuid: str) -> bytes | None:

@@ -45,7 +45,7 @@ def machine_options(plan: Plan) -> list[Opt]:
         *([Opt("display", "none")] if _headless(domain) else []),
         Opt("no-user-config"),
         Opt("nodefaults"),
-        *_monitors(),
+        *_monitors(plan),
         *clock_options(domain),
         *_power(domain),
         *_actions(domain),
@@ -148,12 +148,13 @@ def _headless(domain: Domain) -> bool:
     return all(one.type == "desktop" for one in shown)
 
 
-def _monitors() -> Iterator[Opt]:
+def _monitors(plan: Plan) -> Iterator[Opt]:
     """The human monitor on a pty, and the machine-readable one for what the human one has no command for."""
     yield Opt("pidfile", PIDFILE)
     yield Opt("chardev", "pty,id=charmonitor")
     yield Opt("mon", "chardev=charmonitor,id=monitor,mode=readline")
-    yield Opt("chardev", f"socket,id=charqmp,path={QMP_SOCKET},server=on,wait=off")
+    door = f"path={QMP_SOCKET}" if plan.qmp is None else f"fd={plan.qmp}"
+    yield Opt("chardev", f"socket,id=charqmp,{door},server=on,wait=off")
     yield Opt("mon", "chardev=charqmp,id=qmp,mode=control")
 
 

@@ -18,7 +18,8 @@ class Plan:
     `chardev_paths` replaces the path of a file source (an fd set, or /dev/null), `sockets` names the socket of a
     unix source that had none, `omitted` are devices that start leaves out (startupPolicy), `fd_sets` maps the
     number of an fd set to the inherited descriptor, `taps` the descriptors of a network device, `hugetlbfs` the folder
-    for each size of huge pages (KiB), `ram_folder` where file-backed memory lies, `host_paths` nodes of host devices.
+    for each size of huge pages (KiB), `ram_folder` where file-backed memory lies, `host_paths` nodes of host devices,
+    `qmp` the listening socket of the machine-readable monitor (None: QEMU makes one itself).
     """
 
     domain: Domain
@@ -39,6 +40,7 @@ class Plan:
     huge_page_default: int = 2048
     boot_order: dict[str, int] = field(default_factory=dict)
     incoming: str | None = None
+    qmp: int | None = None
     warnings: list[str] = field(default_factory=list)
     qemu_version: tuple[int, int, int] = (7, 2, 0)
 
@@ -47,4 +49,5 @@ class Plan:
         """Every descriptor that QEMU inherits."""
         shared = [fd for fds in (*self.taps.values(), *self.vhost.values()) for fd in fds]
         incoming = [int(self.incoming.removeprefix("fd:"))] if self.incoming and self.incoming.startswith("fd:") else []
-        return sorted({*self.fd_sets.values(), *shared, *incoming})
+        monitor = [self.qmp] if self.qmp is not None else []
+        return sorted({*self.fd_sets.values(), *shared, *incoming, *monitor})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from virtctl.qemu import process
 from virtctl.qemu.build import build_argv, environment
 from virtctl.qemu.context import Context
 from virtctl.qemu.guest import MONITOR_LOCK, Guest
+from virtctl.qemu.monitorsocket import listen
 from virtctl.qemu.plan import Plan
 from virtctl.qemu.prepare import prepare, sketch
 from virtctl.state import liveness
@@ -63,6 +65,8 @@ def launch(context: Context, domain: Domain, how: Launch) -> Guest:
             plan.incoming = f"fd:{how.incoming}"
         guest = _record(context, live, plan, how)
         try:
+            plan.qmp = listen(context.paths, guest.status.uuid, guest.folder)
+            undo.callback(os.close, plan.qmp)
             return _bring_up(guest, plan, how)
         except BaseException:
             statuses.expect_end(context.paths, guest.status.uuid, statuses.FAILED)

@@ -76,8 +76,35 @@ def save(paths: Paths, status: Status) -> None:
     make_dir(paths.runtime)
     place = folder(paths, status.uuid)
     make_dir(place)
-    record = {"format": FORMAT, **status._asdict()}
-    write_file(place / FILE, json.dumps(record, indent=1).encode() + b"\n", sync=False)
+    record = json.dumps({"format": FORMAT, **status._asdict()}, indent=1).encode() + b"\n"
+    write_file(place / FILE, record, sync=False)
+    if status.pid:
+        _keep_copy(kept_copy(paths, status.uuid), record)
+
+
+def kept_copy(paths: Paths, uuid: str) -> Path:
+    """Where a copy of a running guest's record lies that survives a wiped runtime folder."""
+    return paths.running / f"{uuid}.json"
+
+
+def _keep_copy(path: Path, record: bytes) -> None:
+    """Nothing depends on the copy while the record itself is there; but an outdated one would mislead."""
+    try:
+        make_dir(path.parent)
+        write_file(path, record, sync=False)
+    except VirtctlError:
+        with suppress(OSError):
+            path.unlink()
+
+
+def load_copy(paths: Paths, uuid: str, pid: int, start_time: int) -> Status | None:
+    """What was known of the guest that is this process, when its runtime folder is gone."""
+    path = kept_copy(paths, uuid)
+    with suppress(OSError, VirtctlError):
+        status = _parse(path, read_file(path, _MAX_STATUS), uuid)
+        if (status.pid, status.start_time, status.boot_id) == (pid, start_time, liveness.boot_id()):
+            return status
+    return None
 
 
 def load(paths: Paths, uuid: str) -> Status | None:
@@ -87,10 +114,10 @@ def load(paths: Paths, uuid: str) -> Status | None:
         data = read_file(path, _MAX_STATUS)
     except FileNotFoundError:
         return None
-    return _parse(path, data)
+    return _parse(path, data, uuid)
 
 
-def _parse(path: Path, data: bytes) -> Status:
+def _parse(path: Path, data: bytes, uuid: str) -> Status:
     try:
         record = json.loads(data)
         if record.pop("format") > FORMAT:
@@ -100,7 +127,7 @@ def _parse(path: Path, data: bytes) -> Status:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as cause:
         raise OperationFailed(f"status file '{path}' is broken: {cause}") from cause
     numbers = (status.id, status.pid, status.start_time)
-    if not all(isinstance(number, int) and number >= 0 for number in numbers) or status.uuid != path.parent.name:
+    if not all(isinstance(number, int) and number >= 0 for number in numbers) or status.uuid != uuid:
         raise OperationFailed(f"status file '{path}' is broken: it describes no process of this guest")
     return status
 
@@ -244,8 +271,9 @@ def clear(paths: Paths, uuid: str) -> None:
     command. Raises `SystemFault`.
     """
     place = folder(paths, uuid)
-    with suppress(OSError):
-        (paths.running / f"{uuid}.xml").unlink()
+    for survivor in (paths.monitors / f"{uuid}.sock", kept_copy(paths, uuid), paths.running / f"{uuid}.xml"):
+        with suppress(OSError):
+            survivor.unlink()
     try:
         for name in os.listdir(place):  # noqa: PTH208 - names only
             if name not in (FILE, ENDING):
