@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from virtctl.errors import InternalError, XmlSyntaxError
 from virtctl.schema.node import Node, to_text
-from virtctl.schema.xmlio import MAX_BYTES, read, wrapped, xpath
+from virtctl.schema.xmlio import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, read, wrapped, xpath
 
 SAMPLE = "<domain><name a='1' b='&lt;&quot;'>x &amp; y</name><devices><disk dev='a'/><disk dev='b'/></devices></domain>"
 
@@ -17,12 +17,22 @@ SAMPLE = "<domain><name a='1' b='&lt;&quot;'>x &amp; y</name><devices><disk dev=
     ("", "Document is empty"), ("<a>", "line 1"), ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "DOCTYPE"),
     ("<a>\0</a>", "NUL"), ("<a>" * 300 + "</a>" * 300, "depth"),
     ("<a b='" + "x" * MAX_BYTES + "'/>", "bytes long"), ("<a>&nosuch;</a>", "nosuch"),
+    ("<a>" + "<b/>" * MAX_ELEMENTS + "</a>", "more than 20000 elements"), ("</a>" * 50000, "more than 20000 elements"),
+    ("<a>" + f"<b {' '.join(f'c{n}=""' for n in range(900))}/>" * 50 + "</a>", "more than 40000 attributes"),
 ])
 def test_hostile_documents_are_refused_in_a_line(text, words):
     with pytest.raises(XmlSyntaxError) as caught:
         read(text)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_large_but_right_is_read():
+    text = "<a>" + "<b/>" * (MAX_ELEMENTS - 1) + "</a>"
+    assert len(read(text).children) == MAX_ELEMENTS - 1
+    inner = "<b c='>'/>" * 300  # a '>' in a value opens nothing
+    assert len(read(f"<a>{inner}</a>").children) == 300
+    assert read("<a>" * MAX_DEPTH + "</a>" * MAX_DEPTH).tag == "a"
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=20)
