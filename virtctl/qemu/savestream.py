@@ -28,33 +28,34 @@ DOWNTIME_MS = 2000000
 
 
 @contextmanager
-def _listening(guest: Guest) -> Iterator[tuple[socket.socket, str]]:
-    """The socket that QEMU writes to, in its folder, and QEMU's name of it; by descriptor, for a path may be long."""
+def listening(guest: Guest, file: str) -> Iterator[tuple[socket.socket, str]]:
+    """A socket for QEMU to connect to, in its folder, and QEMU's name of it; by descriptor, for a path may be long."""
     folder = os.open(guest.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         try:
-            (guest.folder / SOCKET).unlink(missing_ok=True)
-            (guest.folder / ABORTED).unlink(missing_ok=True)
-            door.bind(f"/proc/self/fd/{folder}/{SOCKET}")
+            (guest.folder / file).unlink(missing_ok=True)
+            door.bind(f"/proc/self/fd/{folder}/{file}")
             door.listen(1)
         except OSError as error:
-            raise SystemFault(f"cannot listen on '{guest.folder / SOCKET}'", error) from error
+            raise SystemFault(f"cannot listen on '{guest.folder / file}'", error) from error
         door.settimeout(LOOK_EVERY)
-        name = guest.reach(SOCKET)
-        yield door, name if name == SOCKET else f"/proc/{os.getpid()}/fd/{folder}/{SOCKET}"
+        name = guest.reach(file)
+        yield door, name if name == file else f"/proc/{os.getpid()}/fd/{folder}/{file}"
     finally:
         door.close()
         os.close(folder)
         with suppress(OSError):
-            (guest.folder / SOCKET).unlink()
+            (guest.folder / file).unlink()
 
 
 def stream(guest: Guest, writer: ImageWriter, progress: Progress | None) -> None:
     """Reads the whole memory into `writer`; back when QEMU says that it has sent all."""
     from virtctl.qemu import verbs
 
-    with _listening(guest) as (door, name):
+    with suppress(OSError):
+        (guest.folder / ABORTED).unlink()
+    with listening(guest, SOCKET) as (door, name):
         with guest.monitor() as monitor:
             verbs.migrate_bandwidth(monitor, 0)
             verbs.migrate_set_parameter(monitor, "downtime-limit", str(DOWNTIME_MS))

@@ -19,6 +19,7 @@ from virtctl.qemu.guest import Guest
 from virtctl.qemu.lifecycle import DESTROY_DEADLINE, end
 from virtctl.qemu.process import ended_within, terminate
 from virtctl.qemu.savestream import SOCKET, stream
+from virtctl.qemu.standstill import take_back
 from virtctl.state import status as statuses
 from virtctl.state.atomic import make_dir, reap, remove_file, sync_folder, temp_beside
 from virtctl.state.journal import Journal, Operation, Record
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from virtctl.qemu.savewriter import ImageWriter
 
 PATIENCE = 5.0  # seconds within which QEMU sees that nobody reads its stream any more
+FINISHING = "finish-migrate"
 
 def save(context: Context, target: Target, path: Path, options: SaveOptions) -> None:
     """Saves the guest into `path`. Whatever fails, the guest goes on as it was and an older file stays whole."""
@@ -46,7 +48,7 @@ def save(context: Context, target: Target, path: Path, options: SaveOptions) -> 
         record = Journal(context.paths, command=context.command).open(
             target.uuid, "save", name=guest.status.name, final=os.path.realpath(path), file=None, kept=None,
             running=was_running)
-        with Guard(guest, record if was_running else None):
+        with Guard(guest, record):
             try:
                 with ImageWriter(path, xml, compression=compression,
                                  bypass_cache=options.bypass_cache) as writer:
@@ -111,30 +113,29 @@ def _refuse_jobs(guest: Guest) -> None:
 def _is_running(guest: Guest) -> bool:
     from virtctl.qemu import verbs
 
+    take_back(guest)  # it may stand still since a save that was cut off
     with guest.monitor() as monitor:
         found = verbs.status(monitor)
-    if found.reason in ("inmigrate", "postmigrate", "finish-migrate"):
+    if found.reason in ("inmigrate", FINISHING):
         raise OperationFailed(f"the guest cannot be saved now: it is {found.reason}")
     return found.running
 
 
 class Guard:
     """A child that ends the save if this process dies in the middle of it, whatever kills it: mostly, lets the guest
-    go on.
+    go on, or has it paused with its disks its own again.
 
     It waits for the end of a pipe; the word `done` first means that all is well. It has our lock as well, so nobody
     comes in between.
     """
 
-    def __init__(self, guest: Guest, record: Operation | None) -> None:
+    def __init__(self, guest: Guest, record: Operation) -> None:
         self._guest = guest
         self._record = record
         self._end = -1
         self._pid = 0
 
     def __enter__(self) -> Guard:
-        if self._record is None:
-            return self
         reader, self._end = os.pipe()
         saver = os.pidfd_open(os.getpid())
         self._pid = os.fork()
@@ -229,7 +230,9 @@ def _take_back(guest: Guest | None, record: Record) -> str:
 
 
 def let_go_on(guest: Guest, *, run: bool = True, deadline: float = 10.0) -> None:
-    """Waits until the stream whose reader is gone is over, and lets the guest run. Raises OperationTimeout.
+    """Waits until the stream whose reader is gone is over, and lets the guest run, or has it paused as it was.
+
+    Raises OperationTimeout, and OperationFailed when a paused guest cannot have its disks back.
 
     QEMU finds out by itself. Cancelling would be wrong: in the stream's last phase that makes QEMU 7.2 go on with disks
     that it has given up already, and abort at the next save.
@@ -240,15 +243,25 @@ def let_go_on(guest: Guest, *, run: bool = True, deadline: float = 10.0) -> None
     while time.monotonic() < limit:
         with guest.monitor(deadline) as monitor:
             found = verbs.migration(monitor).status
-            if found not in ("setup", "active", "cancelling", "device"):
+            if found not in ("setup", "active", "cancelling", "device") and not _is_finishing(monitor):
                 if run:
                     _continue(monitor, cancelled=found == "cancelled")
-                return
+                break
             if time.monotonic() > limit - deadline + PATIENCE:
                 verbs.stop(monitor)  # a guest that stands still loses nothing by being cancelled
                 verbs.migrate_cancel(monitor)
         time.sleep(0.005)
-    raise OperationTimeout("QEMU did not give up the broken stream of the guest's memory")
+    else:
+        raise OperationTimeout("QEMU did not give up the broken stream of the guest's memory")
+    if not run:
+        take_back(guest)
+
+
+def _is_finishing(monitor: Monitor) -> bool:
+    """QEMU tells the outcome of a stream a moment before it has done with it."""
+    from virtctl.qemu import verbs
+
+    return verbs.status(monitor).reason == FINISHING
 
 
 def _continue(monitor: Monitor, *, cancelled: bool) -> None:
@@ -285,10 +298,12 @@ def _put_older_back(record: Record) -> None:
 
 def managed_save(context: Context, target: Target, options: SaveOptions) -> None:
     """Saves the guest where the next start finds it."""
-    if not target.persistent:
-        raise InvalidOperation("cannot do managed save for transient domain")
-    make_dir(context.paths.saves)
-    save(context, target, context.store.managed_save(target.name), options)
+    with context.lock(target.uuid):
+        target = context.again(target)
+        if not target.persistent:
+            raise InvalidOperation("cannot do managed save for transient domain")
+        make_dir(context.paths.saves)
+        save(context, target, context.store.managed_save(target.name), options)
 
 
 def remove_managed(context: Context, target: Target) -> bool:
@@ -296,4 +311,4 @@ def remove_managed(context: Context, target: Target) -> bool:
     from virtctl.qemu.saveimage import remove_image
 
     with context.lock(target.uuid):
-        return remove_image(context.store.managed_save(target.name))
+        return remove_image(context.store.managed_save(context.again(target).name))
