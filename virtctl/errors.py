@@ -199,10 +199,13 @@ class ImageError(OperationFailed):
 def attempting(text: str) -> Iterator[None]:
     """Names what was attempted, for the first of the two lines that a failure prints.
 
-    The innermost `attempting` wins; usage errors keep their single line.
+    The innermost `attempting` wins; usage errors keep their single line. An error of the system bears it as a note.
     """
     try:
         yield
+    except OSError as error:
+        error.add_note(text)
+        raise
     except VirtctlError as error:
         if error.attempt is None and not isinstance(error, UsageError):
             error.attempt = text

@@ -20,6 +20,7 @@ from virtctl.errors import VirtctlError
 
 FAULTS = {"KILL": 0, "KILL-AFTER": -1, "EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EROFS": errno.EROFS,
           "EDQUOT": errno.EDQUOT, "EINTR": errno.EINTR, "QEMU": -2}  # the last: QEMU is killed, we are not
+CHANGES, WAITS = 1, 2  # which calls are counted, see shim.c
 UUID = "7d4f1f0e-0f0a-4c4b-9a55-1c5f0f9b2a11"  # of the one domain
 DEADLINE = 60.0
 SUCCEEDED, REFUSED, CRASHED = 0, 1, 3
@@ -38,18 +39,23 @@ class Outcome(NamedTuple):
         return self.status == -signal.SIGKILL
 
 
-def attempt(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int, fault: str) -> Outcome:
-    """Runs `act` in a child; `number` 0 only counts the calls."""
+def attempt(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int, fault: str,
+            kinds: int = CHANGES) -> Outcome:
+    """Runs `act` in a child; `number` 0 only counts the calls. `fault` is one of FAULTS, or the name of an errno."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        os._exit(_child(driver, act, number, FAULTS[fault], writer))
+        ctypes.CDLL(None).fault_kinds(kinds)
+        code = FAULTS[fault] if fault in FAULTS else getattr(errno, fault)
+        ours = (VirtctlError, OSError) if kinds == WAITS else VirtctlError
+        os._exit(_child(driver, act, number, code, writer, ours))
     os.close(writer)
     return _watch(pid, reader)
 
 
-def _child(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int, code: int, writer: int) -> int:
+def _child(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int, code: int, writer: int,
+           ours: type[Exception] | tuple[type[Exception], ...]) -> int:
     shim = ctypes.CDLL(None)
     shim.fault_victim(os.fsencode(driver.context.paths.runtime / UUID / "qemu.pid"))
     os.setsid()
@@ -57,8 +63,8 @@ def _child(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int,
     shim.fault_arm(ctypes.c_long(number), code)
     try:
         act(driver)
-    except VirtctlError as error:
-        status, text = REFUSED, f"{error} [{error.hint}]"
+    except ours as error:  # of what waits, any error of the system is printed in one line
+        status, text = REFUSED, f"{error} [{getattr(error, 'hint', None)}]"
     except BaseException as error:
         import traceback
 

@@ -67,7 +67,8 @@ class Lab:
                 driver.destroy(row.name)
         for row in driver.rows(_EVERYTHING):
             driver.undefine(row.name, UndefineOptions(managed_save=True))
-        for path in (self.copy, self.overlay, self.image, self.core, *self.folder.parent.rglob(".tmp-*")):
+        settings = self.folder.parent / "etc" / "qemu.conf"
+        for path in (self.copy, self.overlay, self.image, self.core, settings, *self.folder.parent.rglob(".tmp-*")):
             path.unlink(missing_ok=True)
         self.disk.write_bytes(b"\0" * 65536)
 

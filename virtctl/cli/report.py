@@ -33,6 +33,7 @@ def lines(error: BaseException, *, hints: bool) -> Iterator[str]:
         if error.hint and hints:
             yield f"hint: {error.hint}"
     elif isinstance(error, OSError):
+        yield from (f"error: {text}" for text in getattr(error, "__notes__", [])[:1])  # what was attempted
         yield f"error: {_os_error(error)}"
     elif isinstance(error, RecursionError):
         yield "error: internal error: the input is nested too deeply"

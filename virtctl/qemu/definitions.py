@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from virtctl.domain.devices.disk import Disk
@@ -17,6 +18,7 @@ from virtctl.qemu.startup import Launch, launch
 from virtctl.schema.element import Element, Mode
 from virtctl.state import status as statuses
 from virtctl.state.atomic import remove_file
+from virtctl.state.journal import Journal, Operation, Record
 from virtctl.state.names import check_name
 from virtctl.state.store import Entry
 from virtctl.values import Defined, StartOptions, UndefineOptions
@@ -81,11 +83,31 @@ def undefine(context: Context, target: Target, options: UndefineOptions) -> list
             raise InvalidOperation("Storage volume deletion is supported only on stopped domains")
         if options.managed_save:
             _remove_saved(context, target)
-        context.store.remove(target.name)
+        variables = variables_of(context, domain) if options.nvram else None
+        with _recorded(context, target, variables) if variables else nullcontext():
+            context.store.remove(target.name)
+            if variables:
+                remove_file(Path(variables))
         if target.status is not None:
             Guest(context, target.status).update(persistent=False)
-        lines = _remove_nvram(variables_of(context, domain), options)
-        return lines + [_remove_volume(domain, place) for place in volumes]
+        return [_remove_volume(domain, place) for place in volumes]
+
+
+def _recorded(context: Context, target: Target, variables: str) -> Operation:
+    """A record for `finish_undefine`: the file with the variables goes after the definition, or neither goes."""
+    return Journal(context.paths, command=context.command).open(
+        target.uuid, "undefine", name=target.name, variables=variables)
+
+
+def finish_undefine(context: Context, record: Record) -> str:
+    """Ends an undefine that was cut off; one line that says how. What a new domain of that name uses is left alone."""
+    name, variables = str(record.facts["name"]), str(record.facts["variables"])
+    if context.store.exists(name) or context.store.name_of(record.uuid) is not None:
+        record.done()
+        return f"an interrupted undefine of domain '{name}' was undone"
+    remove_file(Path(variables))
+    record.done()
+    return f"an interrupted undefine of domain '{name}' was brought to its end"
 
 
 def _refuse_leftovers(context: Context, target: Target, options: UndefineOptions) -> None:
@@ -108,13 +130,6 @@ def variables_of(context: Context, domain: Domain) -> str | None:
     """The file of the firmware's variables: the document's, or the one that start made for what it chose itself."""
     made = context.paths.nvram / f"{domain.name}_VARS.fd"
     return nvram_path(domain) or (str(made) if domain.os and domain.os.firmware == "efi" and made.exists() else None)
-
-
-def _remove_nvram(path: str | None, options: UndefineOptions) -> list[str]:
-    if path is None or not options.nvram:
-        return []
-    remove_file(Path(path))
-    return []
 
 
 def _volumes(domain: Domain, options: UndefineOptions) -> list[str]:

@@ -139,6 +139,12 @@ def _start_saved(context: Context, record: Record) -> str:
     status = statuses.load(context.paths, record.uuid)
     if status is None or not statuses.is_running(status):
         return conclude_start(record, ran=None)
+def _undefine(context: Context, record: Record) -> str:
+    from virtctl.qemu.definitions import finish_undefine
+
+    return finish_undefine(context, record)
+
+
     if not status.facts.get("starting"):
         return conclude_start(record, ran=True)
     finish_start(context, status)
@@ -147,7 +153,8 @@ def _start_saved(context: Context, record: Record) -> str:
 
 _HANDLERS: dict[str, Callable[[Context, Record], str]] = {
     "save": _save, "pivot": _pivot, "dump": _dump, "save-image-define": _image_define,
-    "block-job": _block_job, "rename": _rename, "start-saved": _start_saved}
+    "block-job": _block_job, "rename": _rename, "undefine": _undefine, "start-saved": _start_saved,
+    "attach": _hotplug, "detach": _hotplug}
 
 
 # Interrupted starts

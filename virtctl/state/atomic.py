@@ -25,7 +25,9 @@ def _myself() -> tuple[int, int]:
     global _own
     pid = os.getpid()
     if _own[0] != pid:
-        _own = (pid, start_time(pid) or 0)
+        _own = (pid, 0)
+        with suppress(SystemFault):  # then `reap` spares what bears our pid
+            _own = (pid, start_time(pid) or 0)
     return _own
 
 
@@ -227,6 +229,9 @@ def reap(folder: Path) -> list[Path]:
 
 
 def _writes_on(pid: int, started: int) -> bool:
-    """Whether that writer lives; 0 stands for a start time that could not be read."""
-    now = start_time(pid)
+    """Whether that writer lives, or may live; 0 stands for a start time that could not be read."""
+    try:
+        now = start_time(pid)
+    except SystemFault:
+        return True
     return now is not None and started in (now, 0)

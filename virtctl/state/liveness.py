@@ -9,25 +9,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from virtctl.errors import SystemFault
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """The random id that the kernel drew at this boot, or "" where /proc does not say."""
+    """The random id that the kernel drew at this boot, or "" where /proc does not say. Raises `SystemFault`."""
     try:
         return _BOOT_ID.read_text("ascii").strip()
-    except OSError:
+    except FileNotFoundError:
         return ""
+    except OSError as cause:  # not to know is not to say that everything ended
+        raise SystemFault(f"cannot read '{_BOOT_ID}'", cause) from cause
 
 
 def start_time(pid: int) -> int | None:
-    """When process `pid` started, in clock ticks since the boot; None when it is gone or only a zombie is left."""
+    """When process `pid` started, in clock ticks since the boot; None when it is gone or only a zombie is left.
+
+    Raises `SystemFault` where that cannot be found out, for want of descriptors for one.
+    """
     if pid <= 0:
         return None
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return None
+    except OSError as cause:
+        raise SystemFault(f"cannot read '/proc/{pid}/stat'", cause) from cause
     fields = stat[stat.rfind(b")") + 2 :].split()  # the command name before it may hold blanks and brackets
     if len(fields) < 20 or fields[0] in (b"Z", b"X", b"x"):
         return None

@@ -149,12 +149,14 @@ class Store:
             self._index_time = -1
             with history.Log(self.paths, uuid) as log:
                 operation = Journal(self.paths, command=self.command).open(uuid, "rename", old=old, new=new)
-                try:
-                    write_file(self.path_of(new), xml_text.encode())
-                except BaseException:
-                    operation.done()
-                    raise
-                self.finish_rename(operation.record)
+                with operation:
+                    try:
+                        write_file(self.path_of(new), xml_text.encode())
+                    except BaseException:
+                        remove_file(self.path_of(new))  # it may have its name, and only the sync have failed
+                        operation.done()
+                        raise
+                    self.finish_rename(operation.record)
                 log.add(f"renamed from {old}", new, self.command)
 
     def finish_rename(self, record: Record) -> None:
