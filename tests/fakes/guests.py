@@ -32,7 +32,8 @@ class Guest:
 
     def monitor(self, deadline: float = 10.0) -> Monitor:
         """The monitor, opened anew."""
-        return Monitor.connect(self.pts, pid=self.identity.pid, lock_path=self.lock, name="vm1", deadline=deadline)
+        return Monitor.connect(self.pts, pid=self.identity.pid, lock_path=self.lock, name="vm1", deadline=deadline,
+                               started=self.identity.start_time)
 
 
 def monitored(emulator: str | Path, *options: str) -> list[str]:

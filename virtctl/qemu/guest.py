@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LIVE_FILE = "live.xml"
 MONITOR_LOCK = "monitor.lock"
+SMALL_LOG = 1 << 16  # bytes; no limit of a log's size is looked up for less
 
 
 class Guest:
@@ -51,8 +53,17 @@ class Guest:
         from virtctl.qemu.monitor import Monitor
 
         self._await_awake(deadline)
+        self.trim_log()
         return Monitor.connect(self.status.pty, pid=self.status.pid, lock_path=self.folder / MONITOR_LOCK,
-                               name=self.status.name, deadline=deadline)
+                               name=self.status.name, deadline=deadline, started=self.status.start_time)
+
+    def trim_log(self) -> None:
+        """Looks after the log of QEMU's own words, which QEMU itself writes and nobody else watches."""
+        with suppress(OSError):
+            if (self.context.paths.logs / f"{self.status.name}.log").lstat().st_size > SMALL_LOG:
+                from virtctl.qemu.logfiles import trim_own_log
+
+                trim_own_log(self.context.paths, self.status.name)
 
     def _await_awake(self, deadline: float) -> None:
         """A process that a signal has stopped cannot answer; it is not asked what would be carried out much later."""

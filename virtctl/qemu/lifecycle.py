@@ -12,6 +12,7 @@ from virtctl.errors import (
     MonitorTimeout,
     OperationFailed,
     OperationTimeout,
+    SystemFault,
     UnsupportedConfig,
     VirtctlError,
 )
@@ -65,7 +66,7 @@ def current_state(context: Context, target: Target) -> tuple[str, str, bool]:
     guest = Guest(context, status)
     try:
         return (*ask(guest, QUERY_DEADLINE), False)
-    except (MonitorTimeout, MonitorError) as error:
+    except (MonitorTimeout, MonitorError, SystemFault) as error:
         if isinstance(error, MonitorGone):
             process.wait_end(guest.identity, ENDING)
         if not statuses.is_running(status):

@@ -7,12 +7,14 @@ The prompt proves nothing: a file name may hold one, an opened pty prints two, a
 2. The command is typed without Enter and its echo read back, so that Enter only ever runs what was meant.
 3. Enter and a line `zzNONCE`: all up to `unknown command: 'zzNONCE'` is the answer, whatever it contains.
 
-Nonces are random, so a late answer is never taken for the next one. This module loads pexpect: import it only where
-a guest runs.
+What somebody else types in between spoils 1 and 2, which are tried again: nothing has been run by then. Nonces are
+random, so a late answer is never taken for the next one. This module loads pexpect: import it only where a guest runs.
 """
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import select
 import termios
@@ -25,12 +27,15 @@ import pexpect
 from pexpect.fdpexpect import fdspawn
 
 from virtctl.errors import MonitorError, MonitorGone, MonitorTimeout, OperationTimeout, SystemFault, VirtctlError
-from virtctl.qemu.process import holds_open, pty_belongs_to
+from virtctl.qemu.process import holds_open, pty_belongs_to, slave_of
+from virtctl.state.liveness import start_time
 from virtctl.state.lock import FileLock, describe_holder
 
 MAX_COMMAND = 400  # bytes; readline's echo grows with the square of the length
 MAX_ARGUMENT = 1023  # bytes; QEMU cuts a longer one without a word
 DEADLINE = 3.0  # seconds for one command, where the caller names none
+TYPING = 10.0  # seconds until a command is typed, however long it may run: nothing has happened by then
+RETYPE = 0.25  # seconds of silence after which what is not echoed is typed again; then twice as long, and so on
 _PROMPT = b"(qemu) "
 _BANNER = b"monitor - type 'help' for more information\r\n" + _PROMPT
 _HOME = b"\x01\x01\x01"  # three times: the first two may end an unfinished escape sequence
@@ -76,15 +81,20 @@ else:
 
 
 class _Wire(_Spawn):
-    """The open pty. All waiting ends at `limit`, a time of the monotonic clock: the host's clock may jump."""
+    """The open pty. All waiting ends at `limit`, a time of the monotonic clock: the host's clock may jump.
+
+    It also ends after `silence` seconds in which nothing comes.
+    """
 
     limit = 0.0
+    silence = math.inf
 
     def read_nonblocking(self, size: int = 1, timeout: float | None = -1) -> bytes:
         """Reads what has come, waiting until `limit`; the given timeout is a wall clock's and is not used."""
         while True:
             with suppress(BlockingIOError):
-                data: bytes = super().read_nonblocking(size, max(0.0, self.limit - time.monotonic()))
+                left = min(self.silence, max(0.0, self.limit - time.monotonic()))
+                data: bytes = super().read_nonblocking(size, left)
                 return data
 
     def feed(self, data: bytes) -> None:
@@ -113,11 +123,13 @@ class Monitor:
 
     @classmethod
     def connect(
-        cls, pts: str, *, pid: int, lock_path: Path, name: str, deadline: float = DEADLINE, command: str = ""
+        cls, pts: str, *, pid: int, lock_path: Path, name: str, deadline: float = DEADLINE, command: str = "",
+        started: int | None = None
     ) -> Monitor:
         """Opens the monitor at `pts` of the QEMU `pid` that runs guest `name`, waiting for our turn.
 
-        `command` is what others are told while we hold it.
+        `command` is what others are told while we hold it; `started` is the start time of the process, where it is
+        known: a later process of that pid is not spoken to.
 
         The first time QEMU is told to hold its own pty open, so that it answers later ones at once. Raises
         MonitorTimeout naming the holder of the lock, MonitorGone when the pty is not (or no longer) this QEMU's.
@@ -125,7 +137,7 @@ class Monitor:
         limit = time.monotonic() + deadline
         lock = _take_turn(FileLock(lock_path, command=command, timeout=deadline, for_reading=True), name)
         try:
-            monitor = cls(_open(pts, pid, name), lock, name)
+            monitor = cls(_open(pts, pid, started, name), lock, name)
         except BaseException:
             lock.__exit__(None, None, None)
             raise
@@ -157,14 +169,18 @@ class Monitor:
         be sent, or when somebody else's bytes came in between so that the answer cannot be relied on.
         """
         data = _sendable(line)
-        self._wire.limit = time.monotonic() + deadline
+        began = time.monotonic()
+        allowed = min(deadline, TYPING)
         try:
+            self._wire.limit = began + allowed
             self._type(data)
+            allowed = deadline
+            self._wire.limit = began + allowed
             answer = self._run()
         except pexpect.TIMEOUT:
             self._withdraw()
             raise MonitorTimeout(
-                f"monitor of domain '{self._name}' did not answer '{_verb(line)}' within {deadline:g} seconds"
+                f"monitor of domain '{self._name}' did not answer '{_verb(line)}' within {allowed:g} seconds"
             ) from None
         except pexpect.EOF:
             self._in_step = False
@@ -175,21 +191,24 @@ class Monitor:
         return os.fsdecode(answer[2:].replace(b"\r\n", b"\n"))
 
     def _synchronise(self) -> None:
-        nonce = b"zz" + os.urandom(8).hex().encode()
-        self._wire.feed(_HOME + nonce + b" \n")
-        self._await(_refusal(nonce))
-        self._in_step = True
+        patience = RETYPE
+        while not self._in_step:
+            nonce = b"zz" + os.urandom(8).hex().encode()
+            self._wire.feed(_HOME + nonce + b" \n")
+            self._in_step = self._await(_refusal(nonce), patience=patience)[0] == 0
+            patience *= 2
 
     def _type(self, line: bytes) -> None:
-        """Types the line, without Enter, and sees it echoed; again, when a banner of QEMU wiped it away."""
+        """Types the line, without Enter, and sees it echoed; again, when QEMU's banner or a stranger spoiled it."""
+        patience = RETYPE
         while True:
-            if not self._in_step:
-                self._synchronise()
+            self._synchronise()
             self._wire.feed(line)
-            found, before = self._await(line + b"\x1b[K", _BANNER)
+            found, before = self._await(line + b"\x1b[K", _BANNER, patience=patience)
             if found == 0 and (not before or before.endswith(b"\x1b[D")):
                 return
             self._in_step = False
+            patience *= 2
 
     def _run(self) -> bytes:
         """Enter, and all that is printed before the prompt of the line that follows."""
@@ -200,9 +219,15 @@ class Monitor:
         self._in_step = True
         return before[: before.rindex(_PROMPT)] if _PROMPT in before else b""
 
-    def _await(self, *wanted: bytes) -> tuple[int, bytes]:
-        """Which of the texts came, and what stood before it."""
-        index = self._wire.expect_exact(list(wanted), timeout=None)
+    def _await(self, *wanted: bytes, patience: float = math.inf) -> tuple[int, bytes]:
+        """Which of the texts came, and what stood before it; -1 when nothing came for `patience` seconds."""
+        self._wire.silence = patience
+        try:
+            index = self._wire.expect_exact(list(wanted), timeout=None)
+        except pexpect.TIMEOUT:
+            if time.monotonic() >= self._wire.limit:
+                raise
+            return -1, b""
         return index, self._wire.before or b""
 
     def _withdraw(self) -> None:
@@ -241,25 +266,34 @@ def _take_turn(lock: FileLock, name: str) -> FileLock:
         held = lock.__enter__()
     except OperationTimeout as cause:
         raise MonitorTimeout(f"monitor of domain '{name}' is in use ({describe_holder(lock.path)})") from cause
+    except SystemFault as cause:
+        if cause.errno == errno.ENOENT:
+            raise MonitorGone(f"domain '{name}' has ended, its monitor is gone") from cause
+        raise
     if held is not lock:
         lock.__exit__(None, None, None)
         raise MonitorError(f"monitor of domain '{name}' is in use by this very process")
     return lock
 
 
-def _open(pts: str, pid: int, name: str) -> _Wire:
-    """Opens the slave side once it is known to be this QEMU's; while we hold it open it cannot become another's."""
+def _open(pts: str, pid: int, started: int | None, name: str) -> _Wire:
+    """Opens the slave side once it is known to be this QEMU's; while we hold it open it cannot become another's.
+
+    What the dead left there, in both directions, is thrown away.
+    """
     gone = MonitorGone(f"monitor '{pts}' does not belong to the QEMU of domain '{name}' (pid {pid})")
-    if not pty_belongs_to(pid, pts):
-        raise gone
-    try:
-        fd = os.open(pts, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as cause:
-        raise SystemFault(f"cannot open monitor '{pts}' of domain '{name}'", cause) from cause
     try:
         if not pty_belongs_to(pid, pts):
             raise gone
+        fd = os.open(slave_of(pid, pts), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as cause:
+        raise SystemFault(f"cannot open monitor '{pts}' of domain '{name}'", cause) from cause
+    try:
+        if not pty_belongs_to(pid, pts) or started not in (None, start_time(pid)):
+            raise gone
         _make_raw(fd)
+        with suppress(termios.error):
+            termios.tcflush(fd, termios.TCIOFLUSH)
         wire = _Wire(fd, maxread=65536, use_poll=True)
         wire.delayafterread = None  # pexpect would sleep after every read; what it waits for there, a pty has not
         return wire
@@ -285,7 +319,8 @@ def first_contact(child: Spawned, *, lock_path: Path, name: str, deadline: float
     Raises QemuFailed with QEMU's own words when it ends instead, as it does for most faults of its command line.
     """
     try:
-        monitor = Monitor.connect(child.pts, pid=child.identity.pid, lock_path=lock_path, name=name, deadline=deadline)
+        monitor = Monitor.connect(child.pts, pid=child.identity.pid, lock_path=lock_path, name=name, deadline=deadline,
+                                  started=child.identity.start_time)
         try:
             from virtctl.qemu.spawn import GATE_ID  # not above: every command that asks a guest would load it
 

@@ -154,11 +154,11 @@ def _await_term(pidfd: int, identity: ProcessId, seconds: float, *, impatient: b
 
 
 def _links(pid: int) -> Iterator[tuple[str, str]]:
-    """Every open descriptor of a process: its number and what it points to."""
+    """Every open descriptor of a process: its number and what it points to. PermissionError for another user's."""
     folder = f"/proc/{pid}/fd"
     try:
         numbers = os.listdir(folder)  # noqa: PTH208 - the numbers are wanted, not paths
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return
     for number in numbers:
         with contextlib.suppress(OSError):
@@ -186,6 +186,22 @@ def ptys(pid: int) -> list[str]:
                     if line.startswith("tty-index:"):
                         found.append(f"/dev/pts/{line.split()[1]}")
     return found
+
+
+def slave_of(pid: int, pts: str) -> str:
+    """A path to the slave side of a pty of process `pid`: its own descriptor of it, or the node where it sees it.
+
+    Where we are, /dev/pts may be another file system by now, and the node of that number a stranger's.
+    """
+    for number, target in _links(pid):
+        if target == pts:
+            return f"/proc/{pid}/fd/{number}"
+    return f"/proc/{pid}/root{pts}"
+
+
+def descriptors(pid: int) -> dict[str, str]:
+    """The ways to what a process has open, by what that is. PermissionError for another user's."""
+    return {target: f"/proc/{pid}/fd/{number}" for number, target in _links(pid)}
 
 
 def holds_open(pid: int, path: str) -> bool:
