@@ -25,8 +25,10 @@ from virtctl.qemu import blockjobs, lifecycle, verbs
 from virtctl.qemu.blockcopy import blockcopy
 from virtctl.qemu.images import create, info
 from virtctl.qemu.pivot import pivot
+from virtctl.qemu.restoring import restore
+from virtctl.qemu.saving import save
 from virtctl.qemu.sources import find_disk
-from virtctl.values import BlockCopy, BlockJob
+from virtctl.values import BlockCopy, BlockJob, RestoreOptions, SaveOptions
 
 pytestmark = pytest.mark.qemu
 
@@ -162,6 +164,23 @@ def test_an_aborted_copy_leaves_the_disk_as_it_was(lab: Lab, tmp_path: Path) -> 
     with pytest.raises(InvalidArgument, match="disk vda does not have an active block job"):
         abort(lab)
     lab.goes_on()
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_after_an_abort_that_is_not_waited_for_the_guest_is_saved_at_once(
+    lab: Lab, tmp_path: Path, ready: bool
+) -> None:
+    lab.start(lab.document(image=lab.full_image()))
+    for number in range(3):
+        copy(lab, tmp_path / f"copy{number}.img", bandwidth=0 if ready else SLOW)
+        if ready:
+            eventually(lambda: is_ready(lab), "the copy is ready")
+        abort(lab, asynchronous=True)
+        context = lab.context("save")
+        save(context, context.find("vm1"), tmp_path / "vm1.save", SaveOptions())
+        restore(context, tmp_path / "vm1.save", RestoreOptions())
+        lab.goes_on()
+    assert lab.said == []
 
 
 def test_a_copy_that_is_not_ready_is_not_switched_to(lab: Lab, tmp_path: Path) -> None:

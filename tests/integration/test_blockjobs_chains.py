@@ -15,12 +15,13 @@ from virtctl.domain.devices.disk_chain import BackingStore
 from virtctl.domain.domain import read_domain
 from virtctl.errors import InvalidArgument, MonitorError
 from virtctl.qemu import blockinfo, blockjobs, lifecycle
+from virtctl.qemu.blockcopy import blockcopy
 from virtctl.qemu.chains import chain
 from virtctl.qemu.commit import blockcommit, blockpull
 from virtctl.qemu.images import create, info
 from virtctl.qemu.pivot import pivot
 from virtctl.qemu.sources import find_disk
-from virtctl.values import BlockCommit
+from virtctl.values import BlockCommit, BlockCopy
 
 pytestmark = pytest.mark.qemu
 
@@ -94,6 +95,18 @@ def test_a_pull_brings_everything_up(lab: Chained) -> None:
     assert "backing-filename" not in info(str(lab.top))
     lab.goes_on()
     assert lab.numbers_on(lab.top) >= last_printed(lab.serial())
+
+
+def test_a_job_begun_right_behind_a_pull_that_nobody_asked_for_sees_the_short_chain(lab: Chained) -> None:
+    lab.pull()
+    guest = lab.guest()
+    blockjobs.await_end(guest, "drive-virtio-disk0")  # over, and not yet written down
+    context = lab.context()
+    blockcopy(context, context.find("vm1"), "vda", BlockCopy(str(lab.folder / "copy.img"), format="raw"))
+    assert lab.shown() == []
+    eventually(lambda: (found := blockjobs.job(context, context.find("vm1"), "vda")) and found.ready, "it is ready")
+    pivot(lab.context(), context.find("vm1"), "vda")
+    lab.goes_on()
 
 
 def test_a_pull_down_to_a_base_keeps_it(lab: Chained) -> None:

@@ -12,7 +12,7 @@ from virtctl.domain.devices.disk_chain import FORMATS
 from virtctl.domain.domain import Domain, read_domain, write_domain
 from virtctl.errors import InvalidArgument, MonitorGone, OperationFailed, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu import images
-from virtctl.qemu.blockjobs import COPY, Job, refuse_second, remember, remembered, settle
+from virtctl.qemu.blockjobs import COPY, Job, await_given_up, refuse_second, remember, remembered, settle
 from virtctl.qemu.chains import chain
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
@@ -35,10 +35,8 @@ def blockcopy(context: Context, target: Target, disk: str, copy: BlockCopy) -> N
     """
     with context.lock(target.uuid):
         guest = Guest(context, context.again(target).active)
-        live = guest.live()
-        found = find_disk(live, disk)
+        live, found, before = take_disk(guest, disk)
         old = image_of(found)
-        before = refuse_busy(guest, found)
         new = _target_image(found, old, copy)
         put_mirror(found, new, job=COPY)
         _refuse_unwritable(live, found, new)
@@ -51,10 +49,15 @@ def blockcopy(context: Context, target: Target, disk: str, copy: BlockCopy) -> N
             _begin(guest, job, copy)
 
 
-def refuse_busy(guest: Guest, disk: Disk) -> str:
-    """QEMU's name of the image in use. Raises BlockCopyActive for a disk that has a job."""
+def take_disk(guest: Guest, name: str) -> tuple[Domain, Disk, str]:
+    """A disk for a new job: the live document, the disk in it, and QEMU's name of the image in use.
+
+    A job that is over, unnoticed so far, is concluded first. Raises BlockCopyActive for a disk that has a job.
+    """
     from virtctl.qemu import verbs
 
+    disk = find_disk(guest.live(), name)
+    await_given_up(guest)
     with guest.monitor() as monitor:
         refuse_second(guest, disk, monitor)
         drive = verbs.drives(monitor).get(drive_name(disk))
@@ -66,7 +69,8 @@ def refuse_busy(guest: Guest, disk: Disk) -> str:
             guest.context.warn(str(error))
     if drive is None or drive.file is None:
         raise InvalidArgument(f"disk '{disk.target}' does not have a source")
-    return drive.file
+    live = guest.live()
+    return live, find_disk(live, name), drive.file
 
 
 def _target_image(disk: Disk, old: Image, copy: BlockCopy) -> Image:

@@ -200,7 +200,7 @@ def clear_job(guest: Guest, ours: Job) -> None:
 
 
 def refuse_second(guest: Guest, disk: Disk, monitor: Monitor) -> None:
-    """A disk has one job at a time. One that is over, unnoticed so far, is concluded first."""
+    """A disk has one job at a time."""
     from virtctl.errors import BlockCopyActive
 
     if progress(monitor, drive_name(disk)) is not None:
@@ -259,6 +259,13 @@ def await_end(guest: Guest, drive: str, deadline: float = ABORT_DEADLINE) -> Non
             raise OperationTimeout(f"the block job on '{drive}' did not end within {deadline:g} seconds")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
+
+
+def await_given_up(guest: Guest) -> None:
+    """Waits for the jobs that were told to end (`blockjob --abort --async`) and have not yet."""
+    for ours in remembered(guest).values():
+        if ours.aborting:
+            await_end(guest, ours.drive)
 
 
 def set_speed(context: Context, target: Target, disk: str, bandwidth: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from virtctl.domain.devices.disk import Disk
 from virtctl.errors import InvalidArgument, OperationFailed, UnsupportedConfig
-from virtctl.qemu.blockcopy import refuse_busy
+from virtctl.qemu.blockcopy import take_disk
 from virtctl.qemu.blockjobs import ACTIVE_COMMIT, COMMIT, PULL, Job, forget, remember
 from virtctl.qemu.chains import Link, chain, find_link, show_chain
 from virtctl.qemu.context import Context, Target
@@ -31,8 +31,7 @@ def blockpull(context: Context, target: Target, disk: str, *, base: str | None =
 
     with context.lock(target.uuid):
         guest = Guest(context, context.again(target).active)
-        found = find_disk(guest.live(), disk)
-        before = refuse_busy(guest, found)
+        _, found, before = take_disk(guest, disk)
         links = chain(guest, found)
         below = links[find_link(links, found, base)] if base is not None else None
         if below is links[0]:
@@ -50,9 +49,7 @@ def blockcommit(context: Context, target: Target, disk: str, commit: BlockCommit
     """Starts writing what images hold into the one below them. `commit.top` is the disk's own image by default."""
     with context.lock(target.uuid):
         guest = Guest(context, context.again(target).active)
-        live = guest.live()
-        found = find_disk(live, disk)
-        before = refuse_busy(guest, found)
+        live, found, before = take_disk(guest, disk)
         links = chain(guest, found)
         top, base = _ends(found, links, commit)
         job = _job(found, links, top, base, before, commit)

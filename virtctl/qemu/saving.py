@@ -96,10 +96,13 @@ def saved_document(guest: Guest) -> str:
 
 
 def _refuse_jobs(guest: Guest) -> None:
-    """A guest whose disks are being copied cannot be saved; a job that ended unnoticed is not in the way."""
+    """A guest whose disks are being copied cannot be saved; a job that ended unnoticed, or was told to end, is not in
+    the way.
+    """
     from virtctl.qemu import verbs
-    from virtctl.qemu.blockjobs import remembered, settle
+    from virtctl.qemu.blockjobs import await_given_up, remembered, settle
 
+    await_given_up(guest)
     with guest.monitor() as monitor:
         if verbs.block_jobs(monitor):
             raise InvalidOperation("domain has active block job")
