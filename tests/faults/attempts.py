@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from virtctl.cli.root import INTERRUPTED, heed_signals
 from virtctl.drivers.qemu import QemuDriver
 from virtctl.errors import VirtctlError
 
@@ -41,17 +42,27 @@ class Outcome(NamedTuple):
 
 def attempt(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int, fault: str,
             kinds: int = CHANGES) -> Outcome:
-    """Runs `act` in a child; `number` 0 only counts the calls. `fault` is one of FAULTS, or the name of an errno."""
+    """Runs `act` in a child; `number` 0 only counts the calls. `fault` is one of FAULTS, or the name of an errno or
+    of a signal that tells the child to end, as it may tell the program.
+    """
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
         ctypes.CDLL(None).fault_kinds(kinds)
-        code = FAULTS[fault] if fault in FAULTS else getattr(errno, fault)
         ours = (VirtctlError, OSError) if kinds == WAITS else VirtctlError
-        os._exit(_child(driver, act, number, code, writer, ours))
+        os._exit(_child(driver, act, number, _code(fault), writer, ours))
     os.close(writer)
     return _watch(pid, reader)
+
+
+def _code(fault: str) -> int:
+    """As shim.c has it."""
+    if fault.startswith("SIG"):
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        heed_signals()
+        return -100 - getattr(signal, fault)
+    return FAULTS[fault] if fault in FAULTS else getattr(errno, fault)
 
 
 def _child(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int, code: int, writer: int,
@@ -65,6 +76,10 @@ def _child(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int,
         act(driver)
     except ours as error:  # of what waits, any error of the system is printed in one line
         status, text = REFUSED, f"{error} [{getattr(error, 'hint', None)}]"
+    except SystemExit as leaving:
+        status = int(leaving.code or 0)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
     except BaseException as error:
         import traceback
 

@@ -16,13 +16,14 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
-from tests.faults.attempts import CHANGES, CRASHED, FAULTS, REFUSED, SUCCEEDED, UUID, Outcome, attempt
+from tests.faults.attempts import CHANGES, FAULTS, REFUSED, SUCCEEDED, UUID, Outcome, attempt
 from tests.faults.verbs import NAME, Lab, Verb
 from tests.faults.verbs_small import EVERY
 from virtctl.drivers.qemu import QemuDriver
@@ -56,10 +57,17 @@ def audit(root: Path) -> list[str]:
     return wrong
 
 
+def expected(fault: str) -> set[int]:
+    """How a command may end that is not killed."""
+    if fault.startswith("SIG"):
+        return {SUCCEEDED, REFUSED, 128 + getattr(signal, fault)}
+    return {SUCCEEDED, REFUSED}
+
+
 def judge(lab: Lab, verb: Verb, outcome: Outcome, fault: str, before: list[int], root: Path) -> list[str]:
     """What is not as it must be after an attempt."""
     wrong = []
-    if outcome.status == CRASHED or (not outcome.killed and outcome.status not in (SUCCEEDED, REFUSED)):
+    if outcome.status not in expected(fault) and not outcome.killed:
         return [f"ended with status {outcome.status}: {outcome.text[-1500:]}"]
     if outcome.killed and not fault.startswith("KILL"):
         wrong.append("did not end in time")

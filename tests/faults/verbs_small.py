@@ -13,7 +13,6 @@ from virtctl.qemu.images import create
 from virtctl.values import (
     Affect,
     BlockCopy,
-    DumpCoreOptions,
     DumpOptions,
     RestoreOptions,
     SaveOptions,
