@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pexpect
@@ -28,10 +30,10 @@ def image(tmp_path: Path) -> Path:
     return place
 
 
-def boot(virtctl: Program, image: Path, log: Path | None, linux: tuple[Path, Path]) -> None:
+def boot(virtctl: Program, image: Path, log: Path | None, linux: tuple[Path, Path], form: str = "raw") -> None:
     """Defines and starts it; with a log, waits until it writes its disk."""
     document = image.with_suffix(".xml")
-    text = documents.linux_machine("linux", image, log, linux, linux_guest.CMDLINE)
+    text = documents.linux_machine("linux", image, log, linux, linux_guest.CMDLINE, form)
     document.write_text(text, encoding="utf-8")
     virtctl.ok("define", document)
     virtctl.ok("start", "linux")
@@ -82,7 +84,60 @@ def test_its_writes_survive_a_pivot(
     eventually(lambda: guests.last_printed(log) > left_behind + 3, "it goes on writing")
     virtctl.ok("destroy", "linux")
     assert guests.written_last(image) == left_behind
-    assert guests.written_last(destination) >= guests.last_printed(log)
+    printed = guests.printed_numbers(log)
+    assert printed == list(range(1, printed[-1] + 1))
+    assert 0 <= guests.written_last(destination) - printed[-1] <= 1
+    assert b"I/O error" not in log.read_bytes()
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> dict[str, Path]:
+    """Four images, each above the one before it."""
+    made: dict[str, Path] = {}
+    below: list[str | Path] = []
+    for name in ("base", "low", "high", "top"):
+        made[name] = tmp_path / f"{name}.qcow2"
+        qemu_img("create", "-q", "-f", "qcow2", *below, made[name], *([] if below else ["8M"]))
+        below = ["-b", made[name], "-F", "qcow2"]
+    return made
+
+
+def qemu_img(*arguments: str | Path) -> None:
+    """Runs it; a check that finds anything wrong fails."""
+    done = subprocess.run(["qemu-img", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def shown_chain(virtctl: Program) -> list[str]:
+    """The disk's images as dumpxml names them, the one in use first."""
+    return re.findall(r"<source file='([^']*\.qcow2)'", virtctl.ok("dumpxml", "linux"))
+
+
+def test_its_writes_survive_commits_and_a_pull(
+    virtctl: Program, chain: dict[str, Path], log: Path, linux: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A commit in the middle of the chain, a pull down to its base, and a commit of what the guest writes to."""
+    base, low, high, top = chain.values()
+    boot(virtctl, top, log, linux, "qcow2")
+    assert shown_chain(virtctl) == [str(top), str(high), str(low), str(base)]
+    for verb, wishes, left in (
+        ("blockcommit", ("--top", high, "--base", low), [top, low, base]),
+        ("blockpull", ("--base", base), [top, base]),
+        ("blockcommit", ("--active", "--pivot"), [base]),
+    ):
+        virtctl.ok(verb, "linux", "vda", *wishes, "--wait")
+        assert shown_chain(virtctl) == [str(image) for image in left]
+        seen = guests.last_printed(log)
+        eventually(lambda seen=seen: guests.last_printed(log) > seen + 3, f"it goes on writing after {verb} {wishes}")
+    assert str(base) in virtctl.ok("domblklist", "linux", "--inactive")
+    virtctl.ok("destroy", "linux")
+    for image in chain.values():
+        qemu_img("check", "-q", image)
+    printed = guests.printed_numbers(log)
+    assert printed == list(range(1, printed[-1] + 1))
+    flat = tmp_path / "flat.img"
+    qemu_img("convert", "-O", "raw", base, flat)
+    assert 0 <= guests.written_last(flat) - printed[-1] <= 1
     assert b"I/O error" not in log.read_bytes()
 
 

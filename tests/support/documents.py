@@ -15,10 +15,12 @@ def machine(
     return document(name, devices=disk(image, target, bus) + serial(log) + extra)
 
 
-def linux_machine(name: str, image: Path, log: Path | None, kernel: tuple[Path, Path], cmdline: str) -> str:
-    """A pc that runs Linux straight from a kernel and an initramfs."""
+def linux_machine(
+    name: str, image: Path, log: Path | None, kernel: tuple[Path, Path], cmdline: str, form: str = "raw"
+) -> str:
+    """A pc that runs Linux straight from a kernel and an initramfs; `form` is its image's."""
     boot = f"<kernel>{kernel[0]}</kernel><initrd>{kernel[1]}</initrd><cmdline>{escape(cmdline)}</cmdline>"
-    devices = disk(image, "vda", "virtio") + serial(log)
+    devices = disk(image, "vda", "virtio", form) + serial(log)
     return document(name, boot=boot, memory=128, devices=devices, extra="<features><acpi/><apic/></features>")
 
 
@@ -31,11 +33,11 @@ def document(name: str, *, devices: str, boot: str = BOOT, memory: int = 32, ext
     )
 
 
-def disk(image: Path, target: str, bus: str) -> str:
-    """A raw disk in a file."""
+def disk(image: Path, target: str, bus: str, form: str = "raw") -> str:
+    """A disk in a file."""
     source = escape(str(image), {"'": "&apos;"})
     return (
-        f"<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+        f"<disk type='file' device='disk'><driver name='qemu' type='{form}'/>"
         f"<source file='{source}'/><target dev='{target}' bus='{bus}'/></disk>"
     )
 
