@@ -290,5 +290,5 @@ class QemuDriver(DocumentVerbs, JobVerbs, LiveVerbs):
     def undo(self, ref: str) -> Defined:
         """Brings the last definition back."""
         self._may_write()
-        entry = self.context.store.undo(ref)
+        entry = self.context.store.undo(ref, self.context.claims())
         return Defined(entry.name, entry.uuid)

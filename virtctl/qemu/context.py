@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 from virtctl.domain.host import Host
-from virtctl.errors import InvalidOperation, NoDomain
+from virtctl.errors import InvalidOperation, NoDomain, OperationTimeout
 from virtctl.paths import Paths
 from virtctl.state import status as statuses
 from virtctl.state.journal import Journal
-from virtctl.state.lock import DEFAULT_TIMEOUT, DomainLock
+from virtctl.state.lock import DEFAULT_TIMEOUT, DefinitionsLock, DomainLock
 from virtctl.state.status import Status
-from virtctl.state.store import Store
+from virtctl.state.store import Entry, Store
 
 
 class Target(NamedTuple):
@@ -74,6 +74,27 @@ class Context:
             found += find_again(self, missing)
         return found
 
+    def claims(self) -> Iterator[Entry]:
+        """Name and uuid of every guest that runs or is being started; nobody adds one under the definitions' lock."""
+        for status in statuses.all_statuses(self.paths):
+            if statuses.is_running(status) or (status.facts.get("starting") and self._is_held(status.uuid)):
+                yield Entry(status.name, status.uuid)
+
+    def _is_held(self, uuid: str) -> bool:
+        """Whether another process is at work on a domain: whoever starts a guest is."""
+        try:
+            with DomainLock(self.paths, uuid, command=self.command, timeout=0):
+                return False
+        except OperationTimeout:
+            return True
+
+    def claim(self, status: Status) -> None:
+        """Records a guest that is about to start without a definition, unless another has its name or uuid by now."""
+        with DefinitionsLock(self.paths, command=self.command, timeout=self.lock_timeout):
+            others = [entry for entry in self.claims() if entry.uuid != status.uuid]
+            self.store.check(status.name, status.uuid, others)
+            statuses.save(self.paths, status)
+
     def find(self, reference: str) -> Target:
         """The domain of that id, uuid or name, in virsh's order; what was interrupted on it is put right first.
 
@@ -83,7 +104,17 @@ class Context:
         return self._look(target.uuid) if self._mend(target.uuid) else target
 
     def _look(self, reference: str) -> Target:
+        """Guests that run, then definitions; then again those that run, for one may have been started and undefined
+        between the two looks.
+        """
         running = self.running()
+        found = (self._running_one(reference, running) or self._defined_one(reference, running)
+                 or self._running_one(reference, self.running()))
+        if found is None:
+            raise NoDomain(f"no domain with matching name '{reference}'")
+        return found
+
+    def _running_one(self, reference: str, running: list[Status]) -> Target | None:
         if reference.isdecimal():
             for status in running:
                 if status.id == int(reference):
@@ -92,11 +123,14 @@ class Context:
         for status in running:
             if reference == status.name or uuid == status.uuid:
                 return self._target(status.name, status.uuid, status)
-        name = self.store.name_of(uuid) if uuid else None
-        name = name or reference
+        return None
+
+    def _defined_one(self, reference: str, running: list[Status]) -> Target | None:
+        uuid = _as_uuid(reference)
+        name = (self.store.name_of(uuid) if uuid else None) or reference
         found = self.store.uuid_of(name)
         if found is None:
-            raise NoDomain(f"no domain with matching name '{reference}'")
+            return None
         return Target(name, found, True, next((s for s in running if s.uuid == found), None))
 
     def again(self, target: Target) -> Target:

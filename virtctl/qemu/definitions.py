@@ -20,7 +20,6 @@ from virtctl.state import status as statuses
 from virtctl.state.atomic import remove_file
 from virtctl.state.journal import Journal, Operation, Record
 from virtctl.state.names import check_name
-from virtctl.state.store import Entry
 from virtctl.values import Defined, StartOptions, UndefineOptions
 
 SECURE = Mode(secure=True)
@@ -54,8 +53,8 @@ def define(context: Context, xml: str | bytes, *, validate: bool, what: str) -> 
     """Stores a definition, durably."""
     domain = read(context, xml, what, validate=validate)
     name, uuid = domain.name or "", domain.uuid or ""
-    running = [Entry(status.name, status.uuid) for status in context.running()]
-    context.store.save(name, uuid, write_domain(domain, SECURE), running=running)
+    context.running()  # a start that was cut off and would be in the way is ended
+    context.store.save(name, uuid, write_domain(domain, SECURE), running=context.claims())
     _mark_persistent(context, uuid, True)
     return Defined(name, uuid, unknown_parts(domain))
 
@@ -212,5 +211,5 @@ def create(context: Context, xml: str | bytes, options: StartOptions, what: str)
             if name == status.name:
                 raise OperationFailed(f"domain '{name}' already exists with uuid {status.uuid}")
         context.store.check(name, uuid)
-        boot(context, domain, options, persistent=context.store.exists(name))
+        boot(context, domain, options, persistent=context.store.uuid_of(name) == uuid)
     return name

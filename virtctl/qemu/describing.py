@@ -75,4 +75,4 @@ def rename(context: Context, target: Target, new: str) -> None:
             raise OperationFailed(f"domain with name '{new}' already exists")
         domain = stored(context, target)
         domain.name = new
-        context.store.rename(target.name, new, write_domain(domain, Mode(secure=True)), running=running)
+        context.store.rename(target.name, new, write_domain(domain, Mode(secure=True)), running=context.claims())

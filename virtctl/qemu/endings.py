@@ -12,13 +12,14 @@ from virtctl.state.status import Status
 def settle(context: Context, status: Status) -> list[Status]:
     """Concludes a guest whose process is gone, and decides about one whose starter is; what runs after that.
 
-    Whoever starts a guest holds its lock until it runs. A reader that cannot have the lock leaves all to its holder.
+    Whoever starts a guest holds its lock until it runs; the guest has its name from the first record on, so for others
+    it is there. A reader that cannot have the lock leaves all to its holder.
     """
     try:
         with DomainLock(context.paths, status.uuid, command=context.command, timeout=0):
             return _settle(context, status.uuid)
     except OperationTimeout:
-        return [status] if statuses.is_running(status) else []
+        return [status] if status.facts.get("starting") or statuses.is_running(status) else []
     except VirtctlError as error:
         if statuses.is_running(status):
             context.warn(f"the interrupted start of domain '{status.name}' cannot be looked into: {error}")

@@ -69,7 +69,7 @@ def _refuse_conflict(context: Context, domain: Domain) -> bool:
         if status.name == domain.name:
             raise OperationFailed(f"domain '{status.name}' already exists with uuid {status.uuid}")
     context.store.check(domain.name or "", domain.uuid or "")
-    return context.store.exists(domain.name or "")
+    return context.store.uuid_of(domain.name or "") == domain.uuid
 
 
 def _launch_from(context: Context, image: SaveImage, domain: Domain, how: Launch) -> Guest:

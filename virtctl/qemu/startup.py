@@ -96,7 +96,10 @@ def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
                     boot_id=liveness.boot_id(), state="shut off", reason="starting up", persistent=how.persistent,
                     emulator=plan.emulator, qemu_version=".".join(map(str, plan.qemu_version)),
                     started_at=time.time(), autodestroy=how.autodestroy, facts={"starting": how.reason})
-    statuses.save(context.paths, status)
+    if how.persistent:
+        statuses.save(context.paths, status)  # the definition has the name, for as long as we hold the domain's lock
+    else:
+        context.claim(status)
     guest = Guest(context, status)
     guest.write_live(live)
     return guest

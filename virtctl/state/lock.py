@@ -30,7 +30,8 @@ class FileLock:
     """One lock file, taken by `with`. A process that already holds it enters again at once.
 
     `timeout` is in seconds; 0 tries once. Raises `OperationTimeout` naming the holder, `SystemFault` when the file
-    cannot be used. `for_reading`: works on a read-only file system too, where others are not told who holds it.
+    cannot be used. `for_reading`: makes no folder, and works on a read-only file system too, where others are not told
+    who holds it.
     """
 
     def __init__(self, path: Path, *, command: str = "", timeout: float = DEFAULT_TIMEOUT,
@@ -62,7 +63,8 @@ class FileLock:
         """Takes the lock. Afterwards `undisturbed` says whether nobody else held it since this object last did."""
         deadline = time.monotonic() + self.timeout
         pause = _FIRST_PAUSE
-        make_dir(self.path.parent)
+        if not self._for_reading:
+            make_dir(self.path.parent)
         while not self._try():
             left = deadline - time.monotonic()
             if left <= 0:
@@ -78,11 +80,11 @@ class FileLock:
     def _try(self) -> bool:
         try:
             fd = self._open()
-        except FileNotFoundError:
+        except OSError as cause:
+            if cause.errno != errno.ENOENT or self._for_reading:
+                raise SystemFault(f"cannot open lock file '{self.path}'", cause) from cause
             make_dir(self.path.parent)  # the runtime folder was wiped while we waited
             return False
-        except OSError as cause:
-            raise SystemFault(f"cannot open lock file '{self.path}'", cause) from cause
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._is_current(fd):

@@ -6,6 +6,7 @@ it: the host may have rebooted, the pid may be another's by now. Writing takes t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -283,8 +284,23 @@ def clear(paths: Paths, uuid: str) -> None:
             (place / FILE).rename(place / ENDING)  # status and reason vanish together
         with suppress(FileNotFoundError):
             (place / ENDING).unlink()
-        place.rmdir()
+        _remove(place)
     except FileNotFoundError:
         return
     except OSError as cause:
         raise SystemFault(f"cannot clear runtime folder '{place}'", cause) from cause
+
+
+def _remove(place: Path) -> None:
+    """Removes the folder, in which somebody who waited for the monitor may just have made its lock file again."""
+    for last in (*[False] * 50, True):
+        try:
+            place.rmdir()
+        except OSError as cause:
+            if last or cause.errno != errno.ENOTEMPTY:
+                raise
+            for name in os.listdir(place):  # noqa: PTH208 - names only
+                with suppress(FileNotFoundError):
+                    (place / name).unlink()
+        else:
+            return

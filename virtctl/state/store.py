@@ -107,8 +107,8 @@ class Store:
     def save(self, name: str, uuid: str, xml_text: str, running: Iterable[Entry] = ()) -> bool:
         """Defines a domain, or replaces its definition; says whether there was one.
 
-        Raises `OperationFailed` on a conflict (see `check`), `SystemFault` when the disk refuses: then the old
-        definition stands.
+        `running` is looked at under the lock. Raises `OperationFailed` on a conflict (see `check`), `SystemFault` when
+        the disk refuses: then the old definition stands.
         """
         check_name(name)
         with self._lock as lock:
@@ -171,7 +171,7 @@ class Store:
             record.done()
             self._index_time = -1
 
-    def undo(self, wanted: str) -> Entry:
+    def undo(self, wanted: str, running: Iterable[Entry] = ()) -> Entry:
         """Brings back the last overwritten or undefined definition of a domain, named by name or uuid.
 
         What it replaces goes to the trash in turn, so a second undo takes the first one back. Raises `NoDomain`.
@@ -181,7 +181,7 @@ class Store:
             found, entry, text = self._newest_discarded(wanted, known)
             current = next((name for name, uuid in known.items() if uuid == entry.uuid), None)
             others = {name: uuid for name, uuid in known.items() if name != current}
-            self._check(entry.name, entry.uuid, others)
+            self._check(entry.name, entry.uuid, others | {e.name: e.uuid for e in running})
             with history.Log(self.paths, entry.uuid) as log:
                 if current is not None and current != entry.name:
                     self._discard(current, entry.uuid)
