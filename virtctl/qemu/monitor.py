@@ -14,7 +14,6 @@ random, so a late answer is never taken for the next one. This module loads pexp
 from __future__ import annotations
 
 import errno
-import errno
 import math
 import os
 import select
@@ -267,10 +266,6 @@ def _take_turn(lock: FileLock, name: str) -> FileLock:
         held = lock.__enter__()
     except OperationTimeout as cause:
         raise MonitorTimeout(f"monitor of domain '{name}' is in use ({describe_holder(lock.path)})") from cause
-    except SystemFault as cause:
-        if cause.errno == errno.ENOENT:
-            raise MonitorGone(f"domain '{name}' has ended, its monitor is gone") from cause
-        raise
     except SystemFault as cause:
         if cause.errno == errno.ENOENT:
             raise MonitorGone(f"domain '{name}' has ended, its monitor is gone") from cause
