@@ -68,6 +68,7 @@ class DomainInfo(NamedTuple):
     security_doi: str = "0"
     messages: tuple[str, ...] = ()
     security_label: str = ""
+    log_losses: tuple[str, ...] = ()
 
 
 class Affect(NamedTuple):

@@ -11,7 +11,8 @@ import pytest
 from tests.fakes.guests import BARE, EMULATOR, UUID, monitored, running
 from virtctl.errors import QemuFailed, SystemFault, UnsupportedConfig
 from virtctl.qemu import caps, process
-from virtctl.qemu.spawn import Gate, _launch, clean_environment, last_words, open_log
+from virtctl.qemu.logfiles import open_own_log
+from virtctl.qemu.spawn import Gate, _launch, clean_environment, last_words
 
 pytestmark = pytest.mark.qemu
 
@@ -73,7 +74,7 @@ def test_it_ends_at_once_stopped_or_not(tmp_path):
 
 
 def test_a_qemu_whose_starter_dies_at_the_gate_ends_by_itself(tmp_path):
-    log = open_log(tmp_path / "log")
+    log = open_own_log(tmp_path / "log")
     try:
         with Gate() as gate:
             argv = gate.bar(monitored(EMULATOR, *BARE))

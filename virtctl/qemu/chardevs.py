@@ -19,7 +19,7 @@ Kind = Callable[[Chardev, ChardevSource, str, Plan], tuple[str, Pairs]]
 
 def _file(chardev: Chardev, source: ChardevSource, alias: str, plan: Plan) -> tuple[str, Pairs]:
     path = plan.chardev_paths.get(alias, source.path)
-    return "file", [("path", path), ("append", source.append)]
+    return "file", [("path", path), ("append", True if plan.keeps(alias) else source.append)]
 
 
 def _tcp(chardev: Chardev, source: ChardevSource, alias: str, plan: Plan) -> tuple[str, Pairs]:
@@ -92,7 +92,8 @@ def chardev_opt(chardev: Chardev, alias: str, plan: Plan) -> Opt:
         kind = _path("parallel")
     backend, pairs = kind(chardev, chardev.source or ChardevSource(), alias, plan)
     log: Pairs = [("logfile", plan.chardev_paths.get(f"{alias}-log", chardev.log_file)),
-                  ("logappend", chardev.log_append if chardev.log_file else None)]
+                  ("logappend", True if plan.keeps(f"{alias}-log") else chardev.log_append if chardev.log_file
+                   else None)]
     return Opt("chardev", props(backend, [("id", f"char{alias}"), *pairs, *log]))
 
 

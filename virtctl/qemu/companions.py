@@ -16,8 +16,9 @@ from pathlib import Path
 from virtctl.domain.devices.filesystem import Filesystem
 from virtctl.domain.devices.tpm import Backend, Tpm
 from virtctl.errors import OperationFailed, SystemFault, UnsupportedConfig, VirtctlError
+from virtctl.qemu.logfiles import open_own_log
 from virtctl.qemu.passthrough import virtiofs_socket
-from virtctl.qemu.spawn import CLEAN_PATH, open_log
+from virtctl.qemu.spawn import CLEAN_PATH
 from virtctl.qemu.tpms import TPM_SOCKET
 from virtctl.state.atomic import make_dir
 
@@ -66,7 +67,7 @@ def _manufacture(backend: Backend, state: Path, log: Path, words: list[str]) -> 
 
 
 def _run(argv: Sequence[str], log: Path) -> int:
-    fd = open_log(log)
+    fd = open_own_log(log)
     try:
         return subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=fd, stderr=fd, timeout=SETUP_DEADLINE,
                               env=_environment(), check=False).returncode
@@ -116,7 +117,7 @@ def _environment() -> dict[str, str]:
 def _start(argv: list[str], runtime: Path, socket: str, log: Path, undo: ExitStack) -> None:
     """Starts a program in QEMU's folder and waits until its socket is there."""
     (runtime / socket).unlink(missing_ok=True)
-    fd = open_log(log)
+    fd = open_own_log(log)
     try:
         child = subprocess.Popen(argv, cwd=runtime, stdin=subprocess.DEVNULL, stdout=fd, stderr=fd,
                                  start_new_session=True, umask=0o077, env=_environment())

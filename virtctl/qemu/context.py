@@ -153,6 +153,10 @@ class Context:
         from virtctl.qemu.recovery import repair
 
         return repair(self, uuid)
+        if status is not None and status.facts.get("logs"):
+            from virtctl.qemu.logkeeping import revive
+
+            revive(self, status)
 
     def _target(self, name: str, uuid: str, status: Status) -> Target:
         return Target(name, uuid, self.store.exists(name), status)

@@ -144,7 +144,24 @@ def info(context: Context, target: Target) -> DomainInfo:
         state=state, cpus=cpus, cpu_time=_cpu_time(status.pid) if status else None, max_memory=memory,
         used_memory=_number(text, "current") or memory, persistent=target.persistent,
         autostart=context.store.autostart(target.name), managed_save=context.store.has_managed_save(target.name),
-        messages=tuple(status.facts.get("messages", ())) if status else ())
+        messages=tuple(status.facts.get("messages", ())) if status else (),
+        log_losses=_log_losses(context, status) if status else ())
+
+
+def _log_losses(context: Context, status: Status) -> tuple[str, ...]:
+    """What log files of a running guest miss. It is a warning, too: virsh's `dominfo` has no line for it."""
+    if not status.facts.get("logs"):
+        return ()
+    from virtctl.qemu.logkeeping import unkept
+    from virtctl.state import logreport
+
+    lines = logreport.lines(statuses.folder(context.paths, status.uuid))
+    if unkept(status):
+        lines.append(f"the log keeper of domain '{status.name}' has ended; the next command that changes the domain "
+                     "starts it again")
+    for line in lines:
+        context.warn(line)
+    return tuple(lines)
 
 
 def _number(text: str, name: str) -> int:

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virtctl.domain.domain import Domain
+
+if TYPE_CHECKING:
+    from virtctl.qemu.logkeeping import KeptLog
 
 
 @dataclass
@@ -19,7 +23,8 @@ class Plan:
     unix source that had none, `omitted` are devices that start leaves out (startupPolicy), `fd_sets` maps the
     number of an fd set to the inherited descriptor, `taps` the descriptors of a network device, `hugetlbfs` the folder
     for each size of huge pages (KiB), `ram_folder` where file-backed memory lies, `host_paths` nodes of host devices,
-    `qmp` the listening socket of the machine-readable monitor (None: QEMU makes one itself).
+    `qmp` the listening socket of the machine-readable monitor (None: QEMU makes one itself), `logs` what the
+    log keeper writes, `keeper` the process that starts it.
     """
 
     domain: Domain
@@ -42,7 +47,13 @@ class Plan:
     incoming: str | None = None
     qmp: int | None = None
     warnings: list[str] = field(default_factory=list)
+    logs: list[KeptLog] = field(default_factory=list)
+    keeper: int = 0
     qemu_version: tuple[int, int, int] = (7, 2, 0)
+
+    def keeps(self, key: str) -> bool:
+        """Whether this log is a pipe to the log keeper, which cannot be truncated."""
+        return any(log.key == key for log in self.logs)
 
     @property
     def pass_fds(self) -> list[int]:

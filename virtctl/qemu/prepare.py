@@ -106,15 +106,19 @@ def _chardevs_of(devices: Devices) -> list[tuple[str, Chardev]]:
 def _chardevs(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
     for alias, chardev in _chardevs_of(devices):
         if chardev.kind == "file":
-            _file_source(plan, alias, chardev, undo)
+            _file_source(context, plan, alias, chardev, undo)
         elif chardev.kind == "unix" and alias not in plan.sockets:
             make_way(chardev)
         if chardev.log_file is not None:
             fd = open_log(chardev.log_file, append=chardev.log_append is not False)
-            plan.chardev_paths[f"{alias}-log"] = _share(plan, fd, undo)
+            _share_log(context, plan, f"{alias}-log", chardev.log_file, fd, undo)
+    if plan.logs:
+        from virtctl.qemu.logkeeping import start
+
+        plan.keeper = start(context, plan.domain.uuid or "", plan.domain.name or "", plan.logs)
 
 
-def _file_source(plan: Plan, alias: str, chardev: Chardev, undo: ExitStack) -> None:
+def _file_source(context: Context, plan: Plan, alias: str, chardev: Chardev, undo: ExitStack) -> None:
     source = chardev.source
     if source is None or source.path is None:
         raise InternalError(f"chardev '{alias}' has no path")
@@ -128,14 +132,26 @@ def _file_source(plan: Plan, alias: str, chardev: Chardev, undo: ExitStack) -> N
         plan.chardev_paths[alias] = "/dev/null"
         return
     if stat.S_ISREG(os.fstat(fd).st_mode):
-        plan.chardev_paths[alias] = _share(plan, fd, undo)
+        _share_log(context, plan, alias, source.path, fd, undo)
     else:  # a device such as /dev/full, which QEMU must open by itself
         os.close(fd)
 
 
-def _share(plan: Plan, fd: int, undo: ExitStack) -> str:
-    """Puts a descriptor into an fd set, the form in which QEMU opens it by path."""
+def _share_log(context: Context, plan: Plan, key: str, path: str, fd: int, undo: ExitStack) -> None:
+    """Gives QEMU a log that is open already: a pipe to its keeper, or where nothing limits it the file itself."""
+    from virtctl.state.settings import load_settings
+
     undo.callback(os.close, fd)
+    if load_settings(context.paths).max_log_size and stat.S_ISREG(os.fstat(fd).st_mode):
+        from virtctl.qemu.logkeeping import pipe_for
+
+        plan.logs.append(pipe_for(key, path, undo))
+        fd = plan.logs[-1].fd
+    plan.chardev_paths[key] = _share(plan, fd)
+
+
+def _share(plan: Plan, fd: int) -> str:
+    """Puts a descriptor into an fd set, the form in which QEMU opens it by path."""
     number = len(plan.fd_sets) + 1
     plan.fd_sets[number] = fd
     return f"/dev/fdset/{number}"

@@ -32,7 +32,7 @@ def recover(context: Context, uuid: str | None = None) -> list[str]:
     told = context.warn
     context.warn = said.append
     try:
-        context.running()
+        _start_keepers(context, [status for status in context.running() if uuid in (None, status.uuid)])
         _adopt_strays(context, uuid)
         problems: list[str] = []
         for one in dict.fromkeys(record.uuid for record in Journal(context.paths).interrupted(uuid, problems)):
@@ -41,6 +41,16 @@ def recover(context: Context, uuid: str | None = None) -> list[str]:
     finally:
         context.warn = told
     return said + [f"removed temporary file '{path}'" for path in _reap_all(context)]
+
+
+def _start_keepers(context: Context, running: list[Status]) -> None:
+    """Log keepers that ended before their guests."""
+    for status in running:
+        if status.facts.get("logs"):
+            from virtctl.qemu.logkeeping import revive
+
+            with suppress(OperationTimeout), DomainLock(context.paths, status.uuid, command=context.command, timeout=0):
+                revive(context, status)
 
 
 def _reap_all(context: Context) -> Iterator[Path]:

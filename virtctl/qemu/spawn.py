@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import select
@@ -13,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from virtctl.errors import InvalidArgument, OperationTimeout, QemuFailed, SystemFault
+from virtctl.qemu.logfiles import open_own_log
 from virtctl.qemu.process import ProcessId, ended_within, identify, pty_belongs_to, terminate
 
 INSTALL_HINT = "QEMU comes with Debian's package qemu-system-x86: apt-get install qemu-system-x86"
@@ -136,6 +136,12 @@ def monitor_in(printed: bytes) -> str | None:
     return found[-1] if found else None
 
 
+def last_run(printed: bytes) -> bytes:
+    """What the QEMU that wrote last into this log printed since it opened its monitor."""
+    begun = [found.end() for found in _REDIRECTED.finditer(printed) if found[2] == MONITOR_LABEL.encode()]
+    return printed[begun[-1] :] if begun else b""
+
+
 def last_words(printed: bytes) -> str:
     """What QEMU said, without its time stamps, its program name and the lines about ptys; at most ten lines."""
     lines = _REDIRECTED.sub(b"", printed).decode(errors="replace").splitlines()
@@ -162,7 +168,7 @@ def spawn(
         raise InvalidArgument("file descriptors 0, 1 and 2 cannot be passed to QEMU")
     limit = time.monotonic() + deadline
     with contextlib.ExitStack() as undo:
-        log = open_log(log_path)
+        log = open_own_log(log_path)
         undo.callback(os.close, log)
         gate = undo.enter_context(Gate())
         offset = os.fstat(log).st_size
@@ -197,29 +203,6 @@ def clean_environment(home: Path) -> dict[str, str]:
         "XDG_CACHE_HOME": folder,
         "XDG_CONFIG_HOME": folder,
     }
-
-
-def open_log(path: Path) -> int:
-    """Opens a log for appending, created with mode 0600; never through a link, never anything but a plain file."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    try:
-        low = os.open(path, flags, 0o600)
-    except OSError as cause:
-        raise SystemFault(f"cannot open log file '{path}'", cause) from cause
-    try:
-        fd = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)  # 0, 1 or 2 may be free and would be in the way
-    finally:
-        os.close(low)
-    found = os.fstat(fd)
-    if (found.st_mode & 0o170000) != 0o100000 or found.st_nlink != 1:
-        os.close(fd)
-        raise InvalidArgument(f"log file '{path}' is not a plain file of its own")
-    try:
-        os.fchmod(fd, 0o600)
-    except OSError as cause:
-        os.close(fd)
-        raise SystemFault(f"cannot change the mode of log file '{path}'", cause) from cause
-    return fd
 
 
 def _launch(argv: Sequence[str], cwd: Path, log: int, pass_fds: Sequence[int], env: Mapping[str, str]) -> int:

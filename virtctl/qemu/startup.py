@@ -95,7 +95,8 @@ def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
     status = Status(name=live.name or "", uuid=live.uuid or "", id=live.id or 0, pid=0, start_time=0,
                     boot_id=liveness.boot_id(), state="shut off", reason="starting up", persistent=how.persistent,
                     emulator=plan.emulator, qemu_version=".".join(map(str, plan.qemu_version)),
-                    started_at=time.time(), autodestroy=how.autodestroy, facts={"starting": how.reason})
+                    started_at=time.time(), autodestroy=how.autodestroy,
+                    facts={"starting": how.reason} | _log_facts(plan))
     if how.persistent:
         statuses.save(context.paths, status)  # the definition has the name, for as long as we hold the domain's lock
     else:
@@ -105,16 +106,29 @@ def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
     return guest
 
 
+def _log_facts(plan: Plan) -> dict[str, object]:
+    if not plan.logs:
+        return {}
+    from virtctl.qemu.logkeeping import FACT, facts
+
+    return {FACT: facts(plan.logs)}
+
+
 def _bring_up(guest: Guest, plan: Plan, how: Launch) -> Guest:
     from virtctl.qemu.failures import explained
     from virtctl.qemu.spawn import clean_environment, spawn
 
+    guest.trim_log()
     log_path = guest.context.paths.logs / f"{guest.status.name}.log"
     with explained(guest.context.paths), spawn(
             build_argv(plan), cwd=guest.folder, log_path=log_path, pass_fds=plan.pass_fds, deadline=START_DEADLINE,
             env=clean_environment(guest.folder) | environment(plan.domain)) as child:
         who = child.identity
         guest.update(pid=who.pid, start_time=who.start_time, boot_id=who.boot_id, pty=child.pts)
+        if plan.keeper:
+            from virtctl.qemu.logkeeping import await_up
+
+            await_up(plan.keeper)
         _first_words(guest, plan, how, child)
     for text in plan.warnings:
         guest.context.warn(text)

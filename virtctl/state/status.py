@@ -234,6 +234,11 @@ def conclude(paths: Paths, status: Status) -> Ended:
     """
     ended = how_ended(paths, status)
     record_end(paths, status.uuid, ended)
+    if status.facts.get("logs"):
+        from virtctl.state import logreport
+
+        with suppress(VirtctlError):  # the files themselves say it as well, where they could be written again
+            logreport.keep(paths, status.uuid, status.name)
     clear(paths, status.uuid)
     return ended
 
