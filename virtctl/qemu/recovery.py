@@ -137,10 +137,22 @@ def _block_job(context: Context, record: Record) -> str:
     return finish_interrupted(_guest(context, record.uuid), record)
 
 
+def _hotplug(context: Context, record: Record) -> str:
+    from virtctl.qemu.hotplug import finish_interrupted
+
+    return finish_interrupted(_guest(context, record.uuid), record)
+
+
 def _rename(context: Context, record: Record) -> str:
     context.store.finish_rename(record)
     old, new = record.facts["old"], record.facts["new"]
     return f"an interrupted renaming of domain '{old}' to '{new}' was brought to its end"
+
+
+def _undefine(context: Context, record: Record) -> str:
+    from virtctl.qemu.definitions import finish_undefine
+
+    return finish_undefine(context, record)
 
 
 def _start_saved(context: Context, record: Record) -> str:
@@ -149,12 +161,6 @@ def _start_saved(context: Context, record: Record) -> str:
     status = statuses.load(context.paths, record.uuid)
     if status is None or not statuses.is_running(status):
         return conclude_start(record, ran=None)
-def _undefine(context: Context, record: Record) -> str:
-    from virtctl.qemu.definitions import finish_undefine
-
-    return finish_undefine(context, record)
-
-
     if not status.facts.get("starting"):
         return conclude_start(record, ran=True)
     finish_start(context, status)
