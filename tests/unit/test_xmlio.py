@@ -81,3 +81,9 @@ def test_expressions_that_select_no_nodes():
         xpath(SAMPLE, "count(//disk)")
     with pytest.raises(XmlSyntaxError, match="invalid XPath expression"):
         xpath(SAMPLE, "bad[")
+
+
+def test_a_value_with_line_breaks_and_tabs_is_read_back_as_it_was():
+    node = Node("source", {"file": "/a\r\n(qemu) \tb"}, "one\r\ntwo\tthree")
+    assert read(to_text(node)).attrs == node.attrs
+    assert read(to_text(node)).text == node.text

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-_ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("'"): "&apos;", ord('"'): "&quot;"}
+# A reader makes a line feed of a carriage return, and a blank of each of the three in an attribute.
+_ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("'"): "&apos;", ord('"'): "&quot;", 13: "&#13;"}
 # libvirt drops what XML 1.0 cannot carry instead of writing a document that nobody can read back.
 _ESCAPES_DROPPING: dict[int, str | None] = {code: None for code in range(32) if code not in (9, 10, 13)} | _ESCAPES
+_IN_ATTRIBUTES = _ESCAPES_DROPPING | {9: "&#9;", 10: "&#10;"}
 
 
-def escape(value: str) -> str:
-    """`value` as it stands in an attribute or in text."""
+def escape(value: str, *, attribute: bool = False) -> str:
+    """`value` as it stands in text, or in an attribute."""
     if value.isalnum():
         return value
-    return value.translate(_ESCAPES_DROPPING)
+    return value.translate(_IN_ATTRIBUTES if attribute else _ESCAPES_DROPPING)
 
 
 class Node:
@@ -81,7 +83,7 @@ class Node:
 
 
 def _open_tag(node: Node) -> str:
-    return "<" + node.tag + "".join([f" {key}='{escape(value)}'" for key, value in node.attrs.items()])
+    return "<" + node.tag + "".join([f" {key}='{escape(value, attribute=True)}'" for key, value in node.attrs.items()])
 
 
 def _lines(node: Node, indent: str, out: list[str]) -> None:
