@@ -21,6 +21,7 @@ from virtctl.errors import VirtctlError
 
 FAULTS = {"KILL": 0, "KILL-AFTER": -1, "EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EROFS": errno.EROFS,
           "EDQUOT": errno.EDQUOT, "EINTR": errno.EINTR, "QEMU": -2}  # the last: QEMU is killed, we are not
+FREEZES = {"FREEZE": -1200, "STALL": -5500}  # QEMU stands still for 0.2 seconds, or longer than an answer is waited for
 CHANGES, WAITS = 1, 2  # which calls are counted, see shim.c
 UUID = "7d4f1f0e-0f0a-4c4b-9a55-1c5f0f9b2a11"  # of the one domain
 DEADLINE = 60.0
@@ -62,7 +63,8 @@ def _code(fault: str) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         heed_signals()
         return -100 - getattr(signal, fault)
-    return FAULTS[fault] if fault in FAULTS else getattr(errno, fault)
+    known = {**FAULTS, **FREEZES}
+    return known[fault] if fault in known else getattr(errno, fault)
 
 
 def _child(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int, code: int, writer: int,

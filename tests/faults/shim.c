@@ -1,7 +1,7 @@
 /* Fails, or kills at, the n-th state-changing call of this process. Loaded with LD_PRELOAD into the Python that forks the
  * attempts and armed in the child, by ctypes; or into a program, armed by VIRTCTL_FAULT=number:code[:victim]. Number 0
  * only counts. The code is an errno, KILL_BEFORE, KILL_AFTER, KILL_VICTIM (the process whose pid is in the file that is
- * called victim) or SIGNAL - n, for a signal to ourselves.
+ * called victim), SIGNAL - n, for a signal to ourselves, or FREEZE - n: the victim stands still for n milliseconds.
  * fault_kinds(WAITS) counts the calls that wait or read instead. VIRTCTL_SHORT=n lets no write take more than n bytes.
  * A file whose fsync was made to fail and that is synced once more ends the process by SIGABRT: the second would lie. */
 #define _GNU_SOURCE
@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KILL_BEFORE = 0, KILL_AFTER = -1, KILL_VICTIM = -2, SIGNAL = -100 };
+enum { KILL_BEFORE = 0, KILL_AFTER = -1, KILL_VICTIM = -2, SIGNAL = -100, FREEZE = -1000 };
 enum { CHANGES = 1, WAITS = 2 };
 static long target = -1, seen;
 static int code, kinds = CHANGES;
@@ -45,13 +45,22 @@ __attribute__((constructor)) static void from_environment(void) {
 
 static size_t some(size_t size) { return size < most ? size : most; }
 
-static void kill_victim(void) {
+static void tell_victim(int what) {
     FILE *file = fopen(victim, "r");
     int pid = 0;
     if (file && fscanf(file, "%d", &pid) == 1 && pid > 1)
-        kill(pid, SIGKILL);
+        kill(pid, what);
     if (file)
         fclose(file);
+}
+
+static void freeze_victim(int milliseconds) {
+    tell_victim(SIGSTOP);
+    if (fork())
+        return;
+    usleep(milliseconds * 1000);
+    tell_victim(SIGCONT);
+    _exit(0);
 }
 
 /* 1: the call fails with errno set; -1: it is made, then we die. */
@@ -63,8 +72,10 @@ static int strikes(int kind) {
     if (code == KILL_AFTER)
         return -1;
     if (code == KILL_VICTIM)
-        kill_victim();
-    if (code <= SIGNAL)
+        tell_victim(SIGKILL);
+    if (code <= FREEZE)
+        freeze_victim(FREEZE - code);
+    else if (code <= SIGNAL)
         kill(getpid(), SIGNAL - code);
     if (code < 0)
         return 0;

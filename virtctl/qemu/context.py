@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import NamedTuple
 
 from virtctl.domain.host import Host
-from virtctl.errors import InvalidOperation, NoDomain, OperationTimeout
+from virtctl.errors import InvalidOperation, NoDomain, OperationTimeout, VirtctlError
 from virtctl.paths import Paths
 from virtctl.state import status as statuses
 from virtctl.state.journal import Journal
@@ -52,9 +53,17 @@ class Context:
 
         return host_facts(self.paths)
 
-    def lock(self, uuid: str) -> DomainLock:
-        """The turn to change one domain."""
-        return DomainLock(self.paths, uuid, command=self.command, timeout=self.lock_timeout)
+    @contextmanager
+    def lock(self, uuid: str) -> Iterator[None]:
+        """The turn to change one domain. An error while its QEMU ended says how that ended."""
+        with DomainLock(self.paths, uuid, command=self.command, timeout=self.lock_timeout):
+            try:
+                yield
+            except VirtctlError as error:
+                from virtctl.qemu.lastwords import explain
+
+                explain(self, uuid, error)
+                raise
 
     def running(self) -> list[Status]:
         """Every guest that runs now; what died is cleared away as it is met, what is half started finished or ended."""

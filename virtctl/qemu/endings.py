@@ -42,5 +42,8 @@ def _settle(context: Context, uuid: str) -> list[Status]:
         from virtctl.qemu.recovery import end_unknown
 
         end_unknown(context, now)
+    from virtctl.qemu.lastwords import note
+
+    note(context, now)
     statuses.conclude(context.paths, now)
     return []
