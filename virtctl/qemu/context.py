@@ -153,6 +153,10 @@ class Context:
         name = self.store.name_of(target.uuid)
         if status is None and name is None:
             raise NoDomain(f"no domain with matching name '{target.name}'")
+        if status is not None and status.facts.get("logs"):
+            from virtctl.qemu.logkeeping import revive
+
+            revive(self, status)
         return Target(status.name if status else name or target.name, target.uuid, name is not None, status)
 
     def _mend(self, uuid: str) -> bool:
@@ -162,10 +166,6 @@ class Context:
         from virtctl.qemu.recovery import repair
 
         return repair(self, uuid)
-        if status is not None and status.facts.get("logs"):
-            from virtctl.qemu.logkeeping import revive
-
-            revive(self, status)
 
     def _target(self, name: str, uuid: str, status: Status) -> Target:
         return Target(name, uuid, self.store.exists(name), status)
