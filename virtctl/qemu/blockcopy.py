@@ -17,6 +17,7 @@ from virtctl.qemu.chains import chain
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.guest import Guest
+from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.jobstart import Beginning
 from virtctl.qemu.sources import Image, find_disk, image_of, put_mirror, qemu_name
 from virtctl.schema.element import Mode
@@ -87,6 +88,8 @@ def _target_image(disk: Disk, old: Image, copy: BlockCopy) -> Image:
     if _same(old.path, there):
         raise UnsupportedConfig(f"disk '{disk.target}' cannot be copied onto itself: {copy.dest}")
     format = copy.format or (_probe(copy.dest) if copy.reuse_external else old.format)
+    if copy.reuse_external:
+        check_chain(copy.dest, format, f"disk '{disk.target}'")
     return Image(copy.dest, format, "block" if stat.S_ISBLK(there.st_mode) else "file")
 
 

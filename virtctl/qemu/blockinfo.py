@@ -14,6 +14,7 @@ from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.documents import document
 from virtctl.qemu.guest import Guest
+from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.sources import find_disk, image_of
 from virtctl.values import BlockSizes
 
@@ -28,6 +29,8 @@ def sizes(context: Context, target: Target, disk: str) -> BlockSizes:
         held = os.stat(image.path)  # noqa: PTH116 - the document's path as it is
     except OSError as cause:
         raise SystemFault(f"cannot stat file '{image.path}'", cause) from cause
+    if target.status is None:
+        check_chain(image.path, None, f"disk '{found.target}'")
     capacity = _capacity(context, target, found)
     if stat.S_ISBLK(held.st_mode):
         length = _device_length(Path(image.path))

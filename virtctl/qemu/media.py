@@ -9,12 +9,13 @@ from virtctl.domain.devices.disk import Disk
 from virtctl.domain.devices.disk_source import DiskSource
 from virtctl.domain.devices.interface import Interface
 from virtctl.domain.domain import Domain
-from virtctl.errors import DeviceMissing, InvalidArgument, SystemFault
+from virtctl.errors import DeviceMissing, InvalidArgument
 from virtctl.qemu.changes import change_live, change_stored, places
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.documents import devices_of, document, stored
 from virtctl.qemu.guest import Guest
+from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.sources import find_disk, qemu_name
 from virtctl.values import Affect
 
@@ -23,10 +24,7 @@ def change_media(context: Context, target: Target, name: str, source: str | None
                  force: bool) -> None:
     """Puts the image `source` into a drive instead of what is there, or takes that out."""
     if source is not None:
-        try:
-            Path(source).stat()
-        except OSError as cause:
-            raise SystemFault(f"Cannot access storage file '{source}'", cause) from cause
+        check_chain(source, None, f"disk '{name}'")
 
     def edit(domain: Domain) -> None:
         disk = _drive(domain, name)

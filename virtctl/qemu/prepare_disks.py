@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from virtctl.domain.devices import Devices
 from virtctl.domain.devices.disk import Disk
 from virtctl.errors import SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu.disks import drive_name, local_path
 from virtctl.qemu.drive_sources import cookie_file, cookie_text
+from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.plan import Plan
 from virtctl.state.atomic import write_file
 
@@ -29,22 +30,38 @@ def prepare_disks(plan: Plan, devices: Devices, *, restoring: bool) -> None:
 
 
 def _fault(disk: Disk) -> VirtctlError | None:
-    """Why the image cannot be used, None when it can."""
+    """Why the image cannot be opened, None when it can. Raises for one that is damaged: no policy forgives that."""
     path = local_path(disk) if not disk.empty else None
     if path is None:
         return None
+    what = f"disk '{disk.target}'"
+    chained = disk.format if disk.backing is None and not (disk.source and disk.source.slices) else None
     try:
-        mode = Path(path).stat().st_mode
-        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-    except OSError as error:
-        return SystemFault(f"Cannot access storage file '{path}'", error)
-    if disk.type == "file" and not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
-        what = "a directory" if stat.S_ISDIR(mode) else "neither a file nor a device"
-        return UnsupportedConfig(f"disk '{disk.target}': '{path}' is {what}")
-    if disk.type == "block" and not stat.S_ISBLK(mode):
-        return UnsupportedConfig(f"disk '{disk.target}': '{path}' is not a block device",
-                                 hint="use <disk type='file'> for a file")
+        check_chain(path, chained, what)
+        for below in _documented(disk):
+            check_chain(below.image or "", below.format if below.last else None, what)
+    except (SystemFault, UnsupportedConfig) as error:
+        return error
+    if disk.type == "block" and not Path(path).is_block_device():
+        return UnsupportedConfig(f"{what}: '{path}' is not a block device", hint="use <disk type='file'> for a file")
     return None
+
+
+class _Documented(NamedTuple):
+    """A local image below a disk's, as its document has it; `last`: what lies below it stands in its header."""
+
+    image: str | None
+    format: str | None
+    last: bool
+
+
+def _documented(disk: Disk) -> Iterator[_Documented]:
+    below = disk.backing
+    while below is not None and below.source is not None and below.type is not None:
+        if below.type in ("file", "block"):
+            yield _Documented(below.source.image(below.type), below.format.type if below.format else None,
+                              below.backing is None)
+        below = below.backing
 
 
 def _leave_out(disk: Disk, plan: Plan, fault: VirtctlError, *, restoring: bool) -> None:
