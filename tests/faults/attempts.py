@@ -22,7 +22,7 @@ from virtctl.errors import VirtctlError
 FAULTS = {"KILL": 0, "KILL-AFTER": -1, "EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EROFS": errno.EROFS,
           "EDQUOT": errno.EDQUOT, "EINTR": errno.EINTR, "QEMU": -2}  # the last: QEMU is killed, we are not
 FREEZES = {"FREEZE": -1200, "STALL": -5500}  # QEMU stands still for 0.2 seconds, or longer than an answer is waited for
-CHANGES, WAITS = 1, 2  # which calls are counted, see shim.c
+CHANGES, WAITS, CLOSES = 1, 2, 4  # which calls are counted, see shim.c
 UUID = "7d4f1f0e-0f0a-4c4b-9a55-1c5f0f9b2a11"  # of the one domain
 DEADLINE = 60.0
 SUCCEEDED, REFUSED, CRASHED = 0, 1, 3
@@ -51,7 +51,7 @@ def attempt(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int
     if pid == 0:
         os.close(reader)
         ctypes.CDLL(None).fault_kinds(kinds)
-        ours = (VirtctlError, OSError) if kinds == WAITS else VirtctlError
+        ours = VirtctlError if kinds == CHANGES else (VirtctlError, OSError)
         os._exit(_child(driver, act, number, _code(fault), writer, ours))
     os.close(writer)
     return _watch(pid, reader)
@@ -76,7 +76,7 @@ def _child(driver: QemuDriver, act: Callable[[QemuDriver], object], number: int,
     shim.fault_arm(ctypes.c_long(number), code)
     try:
         act(driver)
-    except ours as error:  # of what waits, any error of the system is printed in one line
+    except ours as error:  # of what waits or closes, any error of the system is printed in one line
         status, text = REFUSED, f"{error} [{getattr(error, 'hint', None)}]"
     except SystemExit as leaving:
         status = int(leaving.code or 0)

@@ -2,7 +2,7 @@
 
     python -m tests.faults.drawn KILL,KILL-AFTER 500 1                # faults, attempts, seed
     python -m tests.faults.drawn SIGINT,SIGTERM 60 1 --verbs save,restore
-    python -m tests.faults.drawn EINTR,EAGAIN 100 1 --waits           # at the calls that wait or read
+    python -m tests.faults.drawn EINTR,EAGAIN 100 1 --calls waits     # at those that wait or read; or closes
 
 Each verb gets an equal share; of a verb the calls are drawn by the seed. What is printed last is JSON, for `draw`.
 """
@@ -22,22 +22,24 @@ from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
-from tests.faults.attempts import CHANGES, WAITS, build_shim
+from tests.faults.attempts import CHANGES, CLOSES, WAITS, build_shim
 from tests.faults.goals import Result
 from tests.faults.sweep import calls_of, fresh_driver, one
 from tests.faults.verbs import Lab, Verb
 from tests.faults.verbs_small import EVERY
 
+KINDS = {"changes": CHANGES, "waits": WAITS, "closes": CLOSES}
 TOP = Path(__file__).resolve().parents[2]
 
 
-def draw(faults: str, trials: int, seed: int, *, verbs: str = "", waits: bool = False) -> Result:
+def draw(faults: str, trials: int, seed: int, *, verbs: str = "", calls: str = "changes") -> Result:
     """Makes the attempts in a process under the shim."""
     with tempfile.TemporaryDirectory(prefix="shim-") as folder:
         environment = {**os.environ, "LD_PRELOAD": str(build_shim(Path(folder)))}
-        command = [sys.executable, "-m", "tests.faults.drawn", faults, str(trials), str(seed), "--verbs", verbs]
-        done = subprocess.run([*command, *(["--waits"] if waits else [])], cwd=TOP, env=environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        command = [sys.executable, "-m", "tests.faults.drawn", faults, str(trials), str(seed),
+                   "--verbs", verbs, "--calls", calls]
+        done = subprocess.run(command, cwd=TOP, env=environment, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
     last = (done.stdout.splitlines() or [""])[-1]
     if not last.startswith("{"):
         return Result(0, [f"ended with status {done.returncode}: {done.stdout[-2000:]}"])
@@ -67,7 +69,7 @@ def attempts(root: Path, chosen: list[Verb], faults: list[str], seed: int, kinds
 
 def measure(root: Path, options: argparse.Namespace) -> Result:
     """Makes them."""
-    faults, kinds = options.faults.split(","), WAITS if options.waits else CHANGES
+    faults, kinds = options.faults.split(","), KINDS[options.calls]
     chosen = [verb for verb in EVERY if not options.verbs or verb.name in options.verbs.split(",")]
     random.Random(options.seed).shuffle(chosen)
     tried: Counter[str] = Counter()
@@ -91,7 +93,7 @@ def main() -> int:
     parser.add_argument("trials", type=int)
     parser.add_argument("seed", type=int)
     parser.add_argument("--verbs", default="")
-    parser.add_argument("--waits", action="store_true")
+    parser.add_argument("--calls", default="changes", choices=list(KINDS))
     options = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="faults-"))
     try:

@@ -2,7 +2,8 @@
  * attempts and armed in the child, by ctypes; or into a program, armed by VIRTCTL_FAULT=number:code[:victim]. Number 0
  * only counts. The code is an errno, KILL_BEFORE, KILL_AFTER, KILL_VICTIM (the process whose pid is in the file that is
  * called victim), SIGNAL - n, for a signal to ourselves, or FREEZE - n: the victim stands still for n milliseconds.
- * fault_kinds(WAITS) counts the calls that wait or read instead. VIRTCTL_SHORT=n lets no write take more than n bytes.
+ * fault_kinds(WAITS) counts the calls that wait or read instead, CLOSES those that close a
+ * file which was open for writing, and close it all the same. VIRTCTL_SHORT=n lets no write take more than n bytes.
  * A file whose fsync was made to fail and that is synced once more ends the process by SIGABRT: the second would lie. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -23,7 +24,7 @@
 #include <unistd.h>
 
 enum { KILL_BEFORE = 0, KILL_AFTER = -1, KILL_VICTIM = -2, SIGNAL = -100, FREEZE = -1000 };
-enum { CHANGES = 1, WAITS = 2 };
+enum { CHANGES = 1, WAITS = 2, CLOSES = 4 };
 static long target = -1, seen;
 static int code, kinds = CHANGES;
 static size_t most = -1;
@@ -42,8 +43,6 @@ __attribute__((constructor)) static void from_environment(void) {
     if ((words = getenv("VIRTCTL_SHORT")))
         most = atol(words);
 }
-
-static size_t some(size_t size) { return size < most ? size : most; }
 
 static void tell_victim(int what) {
     FILE *file = fopen(victim, "r");
@@ -83,6 +82,20 @@ static int strikes(int kind) {
     return 1;
 }
 
+static int is_unsynced(int fd) {
+    struct statx now;
+    return unsynced.stx_ino && !statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &now) &&
+           now.stx_ino == unsynced.stx_ino && now.stx_btime.tv_sec == unsynced.stx_btime.tv_sec &&
+           now.stx_btime.tv_nsec == unsynced.stx_btime.tv_nsec;
+}
+
+/* What is written anew after a failed sync may be synced. */
+static size_t some(int fd, size_t size) {
+    if (is_unsynced(fd))
+        unsynced.stx_ino = 0;
+    return size < most ? size : most;
+}
+
 /* The kernel says EAGAIN of no file. */
 static int reads(int fd) {
     struct stat found;
@@ -93,12 +106,9 @@ static int reads(int fd) {
 static void no_second_sync(int fd, int struck) {
     struct statx now;
     int error = errno;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &now) || !S_ISREG(now.stx_mode))
-        ;
-    else if (struck > 0)
+    if (struck > 0 && error != EINTR && !statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &now) && S_ISREG(now.stx_mode))
         unsynced = now;
-    else if (now.stx_ino == unsynced.stx_ino && now.stx_btime.tv_sec == unsynced.stx_btime.tv_sec &&
-             now.stx_btime.tv_nsec == unsynced.stx_btime.tv_nsec)
+    else if (struck <= 0 && is_unsynced(fd))
         abort();
     errno = error;
 }
@@ -118,9 +128,9 @@ static void no_second_sync(int fd, int struck) {
         return result;                                                              \
     }
 
-CALL(CHANGES, ssize_t, write, (int fd, const void *data, size_t size), (fd, data, some(size)), )
-CALL(CHANGES, ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, some(size), at), )
-CALL(CHANGES, ssize_t, pwrite64, (int fd, const void *data, size_t size, off_t at), (fd, data, some(size), at), )
+CALL(CHANGES, ssize_t, write, (int fd, const void *data, size_t size), (fd, data, some(fd, size)), )
+CALL(CHANGES, ssize_t, pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, some(fd, size), at), )
+CALL(CHANGES, ssize_t, pwrite64, (int fd, const void *data, size_t size, off_t at), (fd, data, some(fd, size), at), )
 CALL(CHANGES, int, fsync, (int fd), (fd), no_second_sync(fd, struck);)
 CALL(CHANGES, int, fdatasync, (int fd), (fd), no_second_sync(fd, struck);)
 CALL(CHANGES, int, rename, (const char *from, const char *to), (from, to), )
@@ -145,6 +155,18 @@ CALL(WAITS, int, flock, (int fd, int what), (fd, what), )
 CALL(WAITS, int, poll, (struct pollfd *which, nfds_t count, int time), (which, count, time), )
 CALL(WAITS, int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *time), (n, r, w, e, time), )
 CALL(WAITS, pid_t, waitpid, (pid_t pid, int *status, int flags), (pid, status, flags), )
+
+int close(int fd) {
+    static int (*real)(int);
+    if (!real)
+        real = dlsym(RTLD_NEXT, "close");
+    struct stat found;
+    int written = kinds & CLOSES && !fstat(fd, &found) && S_ISREG(found.st_mode) && fcntl(fd, F_GETFL) & O_ACCMODE;
+    int struck = strikes(written ? CLOSES : 0), error = errno;
+    int result = real(fd);
+    errno = struck > 0 ? error : errno;
+    return struck > 0 ? -1 : result;
+}
 
 #define OPEN(name)                                                                  \
     int name(const char *path, int flags, ...) {                                    \
