@@ -17,6 +17,7 @@ from virtctl.qemu.documents import devices_of, document, stored
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.sources import find_disk, qemu_name
+from virtctl.schema.node import carries
 from virtctl.values import Affect
 
 
@@ -24,6 +25,8 @@ def change_media(context: Context, target: Target, name: str, source: str | None
                  force: bool) -> None:
     """Puts the image `source` into a drive instead of what is there, or takes that out."""
     if source is not None:
+        if not carries(source):
+            raise InvalidArgument(f"path {source!r} cannot be written in a domain document")
         check_chain(source, None, f"disk '{name}'")
 
     def edit(domain: Domain) -> None:

@@ -291,22 +291,29 @@ def set_link(monitor: Monitor, device: str, *, up: bool) -> None:
 
 def savevm(monitor: Monitor, tag: str, deadline: float = 600.0) -> None:
     """Stores the guest's state and its disks' under `tag`."""
-    _do(monitor, "savevm", quote(tag), deadline=deadline)
+    _do(monitor, "savevm", _tag(tag), deadline=deadline)
 
 
 def loadvm(monitor: Monitor, tag: str, deadline: float = 600.0) -> None:
     """Goes back to a snapshot."""
-    _do(monitor, "loadvm", quote(tag), deadline=deadline)
+    _do(monitor, "loadvm", _tag(tag), deadline=deadline)
 
 
 def delvm(monitor: Monitor, tag: str, deadline: float = 600.0) -> None:
     """Removes a snapshot from all disks."""
-    _do(monitor, "delvm", quote(tag), deadline=deadline)
+    _do(monitor, "delvm", _tag(tag), deadline=deadline)
 
 
 def snapshots(monitor: Monitor) -> list[replies.Snapshot]:
     """The snapshots that all disks hold."""
-    return replies.snapshots(monitor.command("info snapshots"))
+    return replies.snapshots(monitor.command("info snapshots", _LONG))
+
+
+def _tag(tag: str) -> str:
+    """The name of a snapshot, quoted; not one that QEMU would cut or that its table could not tell from another."""
+    if not tag or tag != tag.strip() or "\n" in tag or "\r" in tag or len(tag.encode(errors="surrogateescape")) > 255:
+        raise MonitorError(f"a snapshot cannot be called {tag[:60]!r}")
+    return quote(tag)
 
 
 def version(monitor: Monitor) -> tuple[int, int, int]:

@@ -5,6 +5,7 @@ Text is written as libvirt writes it: two spaces a level, single quotes, `<a/>` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 # A reader makes a line feed of a carriage return, and a blank of each of the three in an attribute.
@@ -12,6 +13,7 @@ _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("'"): "&a
 # libvirt drops what XML 1.0 cannot carry instead of writing a document that nobody can read back.
 _ESCAPES_DROPPING: dict[int, str | None] = {code: None for code in range(32) if code not in (9, 10, 13)} | _ESCAPES
 _IN_ATTRIBUTES = _ESCAPES_DROPPING | {9: "&#9;", 10: "&#10;"}
+_UNWRITABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def escape(value: str, *, attribute: bool = False) -> str:
@@ -19,6 +21,11 @@ def escape(value: str, *, attribute: bool = False) -> str:
     if value.isalnum():
         return value
     return value.translate(_IN_ATTRIBUTES if attribute else _ESCAPES_DROPPING)
+
+
+def carries(value: str) -> bool:
+    """Whether a document can carry the text: XML 1.0 has no other control characters, UTF-8 no bytes of its own."""
+    return not _UNWRITABLE.search(value)
 
 
 class Node:
