@@ -27,13 +27,15 @@ class _Below(NamedTuple):
     format: str | None
 
 
-def check_chain(path: str, format: str | None, what: str) -> None:
-    """Looks at an image and at all those below it that are local files. `what` names the disk in messages.
+def check_chain(path: str, format: str | None, what: str, *, deep: bool = True) -> list[str]:
+    """Looks at an image and, if `deep`, at all those below it that are local files. `what` names the disk in messages.
+    Their paths, the image's own first.
 
     Raises SystemFault or UnsupportedConfig for one that cannot be opened, OperationFailed for one that is damaged, not
     of its format, or below itself, InvalidOperation for one whose format nobody wrote down.
     """
     seen: set[tuple[int, int]] = set()
+    paths: list[str] = []
     image, above = _Below(path, format or "raw"), ""
     while True:
         fd = _open(image.path, above, what)
@@ -42,11 +44,12 @@ def check_chain(path: str, format: str | None, what: str) -> None:
             if (found.st_dev, found.st_ino) in seen:
                 raise OperationFailed(f"{what}: the backing chain of image '{path}' leads back to '{image.path}'")
             seen.add((found.st_dev, found.st_ino))
+            paths.append(image.path)
             below = _look(fd, image, above, what)
         finally:
             os.close(fd)
-        if below is None:
-            return
+        if below is None or not deep:
+            return paths
         image, above = below, image.path
 
 

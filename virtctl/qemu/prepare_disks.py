@@ -13,6 +13,7 @@ from virtctl.qemu.disks import drive_name, local_path
 from virtctl.qemu.drive_sources import cookie_file, cookie_text
 from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.plan import Plan
+from virtctl.qemu.privilege import acting_as
 from virtctl.state.atomic import write_file
 
 
@@ -26,7 +27,8 @@ def prepare_disks(plan: Plan, devices: Devices, *, restoring: bool) -> None:
         if fault is not None:
             _leave_out(disk, plan, fault, restoring=restoring)
         if disk.source is not None and disk.source.cookies:
-            write_file(plan.runtime / cookie_file(drive_name(disk)), cookie_text(disk.source).encode(), sync=False)
+            with acting_as(plan.account):
+                write_file(plan.runtime / cookie_file(drive_name(disk)), cookie_text(disk.source).encode(), sync=False)
 
 
 def _fault(disk: Disk) -> VirtctlError | None:
@@ -35,11 +37,11 @@ def _fault(disk: Disk) -> VirtctlError | None:
     if path is None:
         return None
     what = f"disk '{disk.target}'"
-    chained = disk.format if disk.backing is None and not (disk.source and disk.source.slices) else None
+    format = None if disk.source and disk.source.slices else disk.format
     try:
-        check_chain(path, chained, what)
+        check_chain(path, format, what, deep=disk.backing is None)
         for below in _documented(disk):
-            check_chain(below.image or "", below.format if below.last else None, what)
+            check_chain(below.image or "", below.format, what, deep=below.last)
     except (SystemFault, UnsupportedConfig) as error:
         return error
     if disk.type == "block" and not Path(path).is_block_device():

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from virtctl.domain.devices.disk import Disk
 from virtctl.errors import ImageError, MonitorError, OperationAborted, OperationFailed, SystemFault, VirtctlError
 from virtctl.qemu.guest import Guest
+from virtctl.qemu.privilege import acting_as
 from virtctl.values import Progress
 
 if TYPE_CHECKING:
@@ -30,15 +32,17 @@ DOWNTIME_MS = 2000000
 @contextmanager
 def listening(guest: Guest, file: str) -> Iterator[tuple[socket.socket, str]]:
     """A socket for QEMU to connect to, in its folder, and QEMU's name of it; by descriptor, for a path may be long."""
-    folder = os.open(guest.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(guest.work, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         try:
-            (guest.folder / file).unlink(missing_ok=True)
-            door.bind(f"/proc/self/fd/{folder}/{file}")
+            (guest.work / file).unlink(missing_ok=True)
+            os.fchmod(door.fileno(), 0o600)  # the mode that its file gets
+            with acting_as(guest.account):
+                door.bind(f"/proc/self/fd/{folder}/{file}")
             door.listen(1)
         except OSError as error:
-            raise SystemFault(f"cannot listen on '{guest.folder / file}'", error) from error
+            raise SystemFault(f"cannot listen on '{guest.work / file}'", error) from error
         door.settimeout(LOOK_EVERY)
         name = guest.reach(file)
         yield door, name if name == file else f"/proc/{os.getpid()}/fd/{folder}/{file}"
@@ -46,7 +50,7 @@ def listening(guest: Guest, file: str) -> Iterator[tuple[socket.socket, str]]:
         door.close()
         os.close(folder)
         with suppress(OSError):
-            (guest.folder / file).unlink()
+            (guest.work / file).unlink()
 
 
 def stream(guest: Guest, writer: ImageWriter, progress: Progress | None) -> None:
@@ -124,7 +128,8 @@ def _check_complete(guest: Guest) -> None:
         if found == "cancelled" or (found and (guest.folder / ABORTED).exists()):
             raise OperationAborted("job 'domain save' canceled by client")
         if found or time.monotonic() > limit:
-            raise OperationFailed(f"QEMU did not send all of the guest's memory{': ' if found else ''}{found}")
+            raise OperationFailed(f"QEMU did not send all of the guest's memory{': ' if found else ''}{found}"
+                                  f"{_gone_images(guest)}")
         time.sleep(0.002)
 
 
@@ -136,3 +141,13 @@ def _outcome(monitor: Monitor) -> str | None:
     if found.status == "completed":
         return None
     return (found.error or found.status) if found.status in ("failed", "cancelled", "") else ""
+
+
+def _gone_images(guest: Guest) -> str:
+    """What may be why: at the end of a save QEMU opens each image anew, by its name."""
+    from virtctl.qemu.disks import local_path
+
+    devices = guest.live().devices
+    gone = [f"; image '{path}' of disk '{disk.target}' is not there any more" for disk in devices.all(Disk)
+            if (path := local_path(disk)) is not None and not os.path.exists(path)] if devices else []  # noqa: PTH110
+    return "".join(gone)
