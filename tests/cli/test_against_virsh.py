@@ -220,6 +220,41 @@ blockcopy test vda /x --async
 blockcopy test vda /x --verbose
 blockcopy test vda /x --format raw --print-xml
 blockcopy test vda /x --blockdev --print-xml
+attach-disk test /tmp/x.img vdb --print-xml
+attach-disk test /tmp/x.img hdc --type cdrom --mode readonly --print-xml
+attach-disk test /x vdc --driver qemu --subdriver qcow2 --cache none --io native --print-xml
+attach-disk test /tmp/x.img sdc --serial S1 --wwn 5000c50015ea71ad --alias ua-x --rawio --targetbus scsi --print-xml
+attach-disk test /dev/sdx sda --address scsi:0.0.3 --print-xml
+attach-disk test /dev/sdx sda --address usb:0.3 --print-xml
+attach-disk test /x vdb --address pci:0000.00.1f.2 --multifunction --iothread 1 --print-xml
+attach-disk test /x vdb --type lun --mode shareable --sourcetype block --print-xml
+attach-disk test /x vdb --address nowhere --print-xml
+attach-disk test /x vdb --mode odd --print-xml
+attach-disk test /x vdb --sourcetype odd --print-xml
+attach-disk test /x vdb
+attach-disk test /x vdb --config
+attach-disk test /x vdb --config --current
+attach-disk test /x vdb --live --current
+attach-disk test /x vdb --persistent --current
+attach-interface test bridge br0 --print-xml
+attach-interface test bridge br0 --model virtio --mac 52:54:00:11:22:33 --target t5 --print-xml
+attach-interface test bridge br0 --script /x --alias ua-n --managed --print-xml
+attach-interface test vhostuser /s --source-mode server --print-xml
+attach-interface test bridge br0 --inbound 1,2,3 --outbound 5 --print-xml
+attach-interface test bridge br0 --inbound x --print-xml
+attach-interface test direct eth0 --print-xml
+attach-interface test direct eth0 --source-mode bridge --print-xml
+attach-interface test hostdev 0000:03:00.1 --managed --print-xml
+attach-interface test odd x --print-xml
+attach-interface test network default
+attach-interface test network default --config
+detach-disk test vdb
+detach-interface test network
+detach-interface test bridge --mac 52:54:00:00:00:00
+detach-device test /nonexistent
+attach-device test /nonexistent
+detach-device-alias test net0
+detach-device-alias test net0 --config
 blockcopy test vda /x --timeout -1
 blockcopy test vda /x --timeout 0
 blockcopy test vda /x --bandwidth x

@@ -33,6 +33,9 @@ GROUPS = (
 )
 
 ROWS = (
+    Row("attach-device", "attach:attach_device", "domain", "add a device, given as XML, to a guest"),
+    Row("attach-disk", "attach:attach_disk", "domain", "add a disk to a guest"),
+    Row("attach-interface", "attach:attach_interface", "domain", "add a network card to a guest"),
     Row("autostart", "lifecycle:autostart", "domain", "start a domain with the host, or no longer"),
     Row("autostart-run", "hoststart:autostart_run", "domain", "start every domain marked to start with the host"),
     Row("blockcommit", "chains:blockcommit", "domain", "write images down into one below them"),
@@ -46,6 +49,10 @@ ROWS = (
     Row("define", "definition:define", "domain", "define a domain from an XML file, without starting it"),
     Row("desc", "describing:desc", "domain", "print or set a domain's description or title"),
     Row("destroy", "lifecycle:destroy", "domain", "stop a guest at once, as if its plug was pulled"),
+    Row("detach-device", "attach:detach_device", "domain", "take a device, given as XML, out of a guest"),
+    Row("detach-device-alias", "attach:detach_device_alias", "domain", "take the device of an alias out of a guest"),
+    Row("detach-disk", "attach:detach_disk", "domain", "take a disk out of a guest"),
+    Row("detach-interface", "attach:detach_interface", "domain", "take a network card out of a guest"),
     Row("domdisplay", "displays:domdisplay", "domain", "address of a guest's graphical display, as a URI"),
     Row("domfsinfo", "buttons:domfsinfo", "domain", "mounted file systems of a guest"),
     Row("domid", "names:domid", "domain", "id of a domain given by name or UUID"),

@@ -146,6 +146,12 @@ class Driver(Protocol):
         """A picture of what the guest shows, and its kind."""
     def change_media(self, ref: str, target: str, source: str | None, affect: Affect, *, force: bool = False) -> None:
         """Puts an image into a drive, or takes it out."""
+    def attach_device(self, ref: str, xml: str | bytes, affect: Affect) -> None:
+        """Adds a device, given as its XML, to a running guest or a definition."""
+    def detach_device(self, ref: str, xml: str | bytes, affect: Affect) -> None:
+        """Takes out the device that the XML describes."""
+    def detach_alias(self, ref: str, alias: str, affect: Affect) -> None:
+        """Takes out the device of that alias."""
     def link_state(self, ref: str, interface: str, *, inactive: bool = False) -> str | None:
         """`up` or `down`, None when there is no such card."""
     def set_link(self, ref: str, interface: str, state: str, affect: Affect) -> None:

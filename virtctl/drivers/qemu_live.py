@@ -149,6 +149,27 @@ class LiveVerbs(Connected):
 
         media.change_media(self.context, self._change(ref), target, source, affect, force=force)
 
+    def attach_device(self, ref: str, xml: str | bytes, affect: Affect) -> None:
+        """Adds a device."""
+        from virtctl.qemu import hotplug
+
+        hotplug.attach(self.context, self._change(ref), xml, affect)
+
+    def detach_device(self, ref: str, xml: str | bytes, affect: Affect) -> None:
+        """Takes out the device that a document describes."""
+        from virtctl.domain import plugging
+        from virtctl.qemu import hotplug
+
+        wanted = plugging.read_device(xml)
+        hotplug.detach(self.context, self._change(ref), lambda root: plugging.find_device(root, wanted), affect)
+
+    def detach_alias(self, ref: str, alias: str, affect: Affect) -> None:
+        """Takes out the device of that alias."""
+        from virtctl.domain import plugging
+        from virtctl.qemu import hotplug
+
+        hotplug.detach(self.context, self._change(ref), lambda root: plugging.find_alias(root, alias), affect)
+
     def link_state(self, ref: str, interface: str, *, inactive: bool = False) -> str | None:
         """`up` or `down`, None when there is no such card."""
         from virtctl.qemu import media

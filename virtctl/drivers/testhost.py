@@ -289,6 +289,18 @@ class NotThere:
         """Cannot be done."""
         raise NoSupport("virDomainScreenshot")
 
+    def attach_device(self, ref: str, xml: str | bytes, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainAttachDevice" + ("Flags" if affect != Affect(live=True) else ""))
+
+    def detach_device(self, ref: str, xml: str | bytes, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainDetachDevice" + ("Flags" if affect != Affect(live=True) else ""))
+
+    def detach_alias(self, ref: str, alias: str, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainDetachDeviceAlias")
+
     def change_media(self, ref: str, target: str, source: str | None, affect: Affect, *, force: bool = False) -> None:
         """Cannot be done."""
         raise NoSupport("virDomainUpdateDeviceFlags")

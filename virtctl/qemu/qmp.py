@@ -103,6 +103,22 @@ class Qmp:
             if "event" not in reply and "id" not in reply and "error" in reply:
                 raise QmpRefusal(command, str(reply["error"].get("class")), str(reply["error"].get("desc")))
 
+    def pass_fd(self, name: str, fd: int) -> None:
+        """Gives QEMU an open file under a name, for the next commands of this connection."""
+        import array
+
+        self._number += 1
+        mark = f"virtctl-{self._number}"
+        request = json.dumps({"execute": "getfd", "arguments": {"fdname": name}, "id": mark}).encode() + b"\n"
+        limit = time.monotonic() + DEADLINE
+        self._await(select.POLLOUT, "getfd", limit)
+        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]).tobytes())]
+        rest = request[self._channel.sendmsg([request], passed) :]
+        self._write(rest, "getfd", limit)
+        reply = self._read("getfd", limit)
+        if reply.get("id") != mark or "error" in reply:
+            raise MonitorError(f"the QMP monitor of domain '{self._name}' did not take an open file: {reply}")
+
     def events(self) -> list[dict[str, Any]]:
         """The events that have arrived since the last call; does not wait."""
         while select.select([self._channel], [], [], 0)[0] and self._fill("events"):

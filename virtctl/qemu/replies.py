@@ -114,6 +114,19 @@ def nothing(command: str, reply: str) -> None:
         unexpected(command, reply)
 
 
+def said_ok(command: str, reply: str) -> None:
+    """The answer of a command that says `OK` when it has succeeded."""
+    if reply.strip() != "OK":
+        refused(command, reply)
+        unexpected(command, reply)
+
+
+def qom_names(reply: str) -> set[str]:
+    """`qom-list`: the names of what is listed, without the type of the list itself."""
+    found = {line.partition(" (")[0] for line in reply.splitlines() if " (" in line}
+    return found - {"type"}
+
+
 def status(reply: str) -> Status:
     """`info status`."""
     found = _STATUS.fullmatch(reply)

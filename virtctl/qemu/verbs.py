@@ -281,6 +281,31 @@ def netdev_del(monitor: Monitor, netdev: str) -> None:
     _do(monitor, "netdev_del", quote(netdev))
 
 
+def drive_add(monitor: Monitor, options: str) -> None:
+    """Opens an image as a drive without a device, from the text of a `-drive` option."""
+    replies.said_ok("drive_add", monitor.command(f"drive_add auto {quote(options)}", _LONG))
+
+
+def drive_del(monitor: Monitor, drive: str) -> None:
+    """Closes a drive; one with a device in front of it goes on without its image."""
+    _do(monitor, "drive_del", quote(drive), deadline=_LONG)
+
+
+def object_add(monitor: Monitor, options: str) -> None:
+    """Adds an object, from the text of an `-object` option."""
+    _do(monitor, "object_add", quote(options), deadline=_LONG)
+
+
+def object_del(monitor: Monitor, name: str) -> None:
+    """Removes an object that nothing uses."""
+    _do(monitor, "object_del", quote(name))
+
+
+def peripherals(monitor: Monitor) -> set[str]:
+    """The ids of all devices that were given one."""
+    return replies.qom_names(monitor.command("qom-list /machine/peripheral"))
+
+
 def set_link(monitor: Monitor, device: str, *, up: bool) -> None:
     """Plugs the cable of a network card in or out."""
     _do(monitor, "set_link", quote(device), "on" if up else "off")
