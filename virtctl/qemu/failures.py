@@ -1,41 +1,51 @@
-"""QEMU's words about a start that failed, where they need a translation: who uses the image that it could not lock."""
+"""QEMU's words about an image that it could not lock, translated: who uses the image."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from virtctl.errors import QemuFailed, ResourceBusy, VirtctlError
+from virtctl.errors import InternalError, ResourceBusy, VirtctlError
 from virtctl.paths import Paths
 
 _LOCKED = re.compile(r'Failed to get (?:shared )?"[^"]*" lock')
 _IMAGE = re.compile(r"Is another process using the image \[(.*?)\]\?")
+_DRIVE = re.compile(r"-drive \S*?\bfile=((?:[^,]|,,)*),")  # QEMU does not always say which image; then its option does
+_HINT = "two guests can share an image only when it is <shareable/> and raw, or <readonly/>"
 
 
 @contextmanager
-def explained(paths: Paths) -> Iterator[None]:
-    """Turns what QEMU says of a lock into who holds it."""
+def explained(paths: Paths, *, image: str | None = None, asker: int = 0) -> Iterator[None]:
+    """Turns what QEMU says of a lock into who holds it: see `explain`."""
     try:
         yield
-    except QemuFailed as error:
-        raise explain(error, paths) from error
+    except InternalError as error:
+        raise explain(error, paths, image=image, asker=asker) from error
 
 
-def explain(error: QemuFailed, paths: Paths) -> VirtctlError:
-    """A clearer error where there is one, else the same."""
-    found = _IMAGE.search(error.message)
-    if not _LOCKED.search(error.message) or found is None:
+def explain(error: VirtctlError, paths: Paths, *, image: str | None = None, asker: int = 0) -> VirtctlError:
+    """A clearer error where there is one, else the same. `image` is which one it is about if QEMU does not say so;
+    `asker`, the process of the guest that was refused, is named only when nobody else has the image open.
+    """
+    refused = _LOCKED.search(error.message)
+    image = _named_in(error.message) or image
+    if refused is None or image is None:
         return error
-    image = found.group(1)
-    owners = [owner for owner in users_of(Path(image)) if owner != os.getpid()]
-    if not owners:
-        return ResourceBusy(f"image '{image}' is in use by another process", hint=error.message)
-    names = ", ".join(f"{_called(pid, paths)} (process {pid})" for pid in owners)
-    return ResourceBusy(f"image '{image}' is in use by {names}",
-                        hint="two guests can share an image only when it is <shareable/> and raw, or <readonly/>")
+    users = [user for user in users_of(Path(image)) if user != os.getpid()]
+    users = [user for user in users if user != asker] or users
+    names = ", ".join(f"{_called(pid, paths)} (process {pid})" for pid in users) or "another process"
+    return ResourceBusy(f"{refused[0]}: image '{image}' is in use by {names}", hint=_HINT if users else error.message)
+
+
+def _named_in(message: str) -> str | None:
+    said = _IMAGE.search(message)
+    if said is not None:
+        return said[1]
+    option = _DRIVE.search(message)
+    return option[1].replace(",,", ",") if option is not None else None
 
 
 def users_of(image: Path) -> list[int]:
@@ -44,14 +54,16 @@ def users_of(image: Path) -> list[int]:
         wanted = image.stat()
     except OSError:
         return []
-    found = []
-    for folder in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            if any(os.path.samestat(wanted, entry.stat()) for entry in folder.iterdir()):
-                found.append(int(folder.parent.name))
-        except OSError:
-            continue
-    return sorted(found)
+    return sorted(int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _has_open(folder, wanted))
+
+
+def _has_open(process: Path, wanted: os.stat_result) -> bool:
+    with suppress(OSError):
+        for entry in (process / "fd").iterdir():
+            with suppress(OSError):  # closed since
+                if os.path.samestat(wanted, entry.stat()):
+                    return True
+    return False
 
 
 def _called(pid: int, paths: Paths) -> str:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from virtctl.errors import VirtctlError
+from virtctl.errors import InternalError, VirtctlError
 from virtctl.qemu.blockjobs import Job, progress, remembered, settle
 from virtctl.qemu.guest import Guest
 from virtctl.state.atomic import reap, remove_file
@@ -50,6 +50,15 @@ class Beginning:
             self._guest.context.warn(f"the next command on domain '{self._guest.status.name}' clears up: {trouble}")
             with suppress(VirtctlError):
                 self._record.abandon()
+        if isinstance(error, InternalError):
+            raise self._explained(error) from error
+
+    def _explained(self, error: InternalError) -> VirtctlError:
+        """Who uses the image where QEMU could not lock it."""
+        from virtctl.qemu.failures import explain
+
+        return explain(error, self._guest.context.paths, image=self._job.base or self._job.new.path,
+                       asker=self._guest.status.pid)
 
 
 def finish_interrupted(guest: Guest | None, record: Record) -> str:

@@ -18,6 +18,7 @@ from virtctl.errors import (
 )
 from virtctl.qemu import process
 from virtctl.qemu.context import Context, Target
+from virtctl.qemu.failures import explained
 from virtctl.qemu.guest import Guest
 from virtctl.state import status as statuses
 from virtctl.state.status import Ended, Status
@@ -105,7 +106,8 @@ def resume(context: Context, target: Target) -> None:
                 raise InvalidOperation("domain is already running")
             if before.reason == "guest-panicked":
                 raise OperationFailed("domain is crashed", hint="use reset or destroy")
-            verbs.cont(monitor)
+            with explained(context.paths, asker=guest.status.pid):
+                verbs.cont(monitor)
             found = verbs.status(monitor)
         if not found.running:
             raise _still_stopped(found.reason)

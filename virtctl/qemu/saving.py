@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from virtctl.errors import ImageError, InvalidOperation, OperationFailed, OperationTimeout, VirtctlError
 from virtctl.qemu.context import Context, Target
+from virtctl.qemu.failures import explained
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.lifecycle import DESTROY_DEADLINE, end
 from virtctl.qemu.process import ended_within, terminate
@@ -248,7 +249,8 @@ def let_go_on(guest: Guest, *, run: bool = True, deadline: float = 10.0) -> None
             found = verbs.migration(monitor).status
             if found not in ("setup", "active", "cancelling", "device") and not _is_finishing(monitor):
                 if run:
-                    _continue(monitor, cancelled=found == "cancelled")
+                    with explained(guest.context.paths, asker=guest.status.pid):
+                        _continue(monitor, cancelled=found == "cancelled")
                 break
             if time.monotonic() > limit - deadline + PATIENCE:
                 verbs.stop(monitor)  # a guest that stands still loses nothing by being cancelled
