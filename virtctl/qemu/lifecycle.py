@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import time
+from typing import TYPE_CHECKING
 
 from virtctl.errors import (
     InvalidArgument,
@@ -11,7 +13,6 @@ from virtctl.errors import (
     MonitorGone,
     MonitorTimeout,
     OperationFailed,
-    OperationTimeout,
     SystemFault,
     UnsupportedConfig,
     VirtctlError,
@@ -23,7 +24,12 @@ from virtctl.qemu.guest import Guest
 from virtctl.state import status as statuses
 from virtctl.state.status import Ended, Status
 
-DESTROY_DEADLINE = 15.0
+if TYPE_CHECKING:
+    from virtctl.qemu.monitor import Monitor
+    from virtctl.qemu.replies import Status as Reply
+
+DESTROY_DEADLINE = 14.0
+RETRY = 1.0  # seconds within which a disk that is still full stops a resumed guest again
 QUERY_DEADLINE = 2.0
 ENDING = 1.0  # seconds for which a killed QEMU may still be seen after its monitor is gone
 # QEMU's word in brackets -> libvirt's state and reason.
@@ -97,6 +103,7 @@ def suspend(context: Context, target: Target) -> None:
 def resume(context: Context, target: Target) -> None:
     """Lets them go on. A guest that stops again at once, because its disk is still full, is an error."""
     from virtctl.qemu import verbs
+    from virtctl.qemu.sources import real_path
 
     with context.lock(target.uuid):
         guest = Guest(context, context.again(target).active)
@@ -108,16 +115,28 @@ def resume(context: Context, target: Target) -> None:
                 raise OperationFailed("domain is crashed", hint="use reset or destroy")
             with explained(context.paths, asker=guest.status.pid):
                 verbs.cont(monitor)
-            found = verbs.status(monitor)
+            found = _after_retry(monitor) if before.reason == "io-error" else verbs.status(monitor)
+            broken = [drive.file for drive in verbs.drives(monitor).values() if drive.io_status != "ok"]
         if not found.running:
-            raise _still_stopped(found.reason)
+            raise _still_stopped(found.reason, [real_path(guest, name) for name in broken if name])
         _record(guest, "running", "unpaused")
 
 
-def _still_stopped(reason: str) -> VirtctlError:
+def _after_retry(monitor: Monitor) -> Reply:
+    """What a guest does that is to repeat what its disk refused: it runs for a moment before it is refused again."""
+    from virtctl.qemu import verbs
+
+    limit = time.monotonic() + RETRY
+    while (found := verbs.status(monitor)).running and time.monotonic() < limit:
+        time.sleep(0.01)
+    return found
+
+
+def _still_stopped(reason: str, images: list[str]) -> VirtctlError:
     if reason == "io-error":
-        return OperationFailed("the guest stopped again with an I/O error",
-                               hint="free space on, or repair, what holds its disks, then resume once more")
+        where = ", ".join(f"'{image}'" for image in images) or "its disks"
+        return OperationFailed(f"the guest stopped again with an I/O error on {where}",
+                               hint=f"free space on, or repair, what holds {where}, then resume once more")
     if reason == "postmigrate":
         return OperationFailed("the guest's disks cannot be taken back: another process uses them")
     return OperationFailed(f"QEMU did not let the guest go on ({reason or 'paused'})")
@@ -183,12 +202,16 @@ def destroy(context: Context, target: Target, *, graceful: bool) -> None:
 
 
 def end(context: Context, status: Status, ended: Ended, *, graceful: bool = False) -> None:
-    """Ends the QEMU process and keeps why; the caller holds the domain's lock."""
+    """Ends the QEMU process and keeps why; the caller holds the domain's lock.
+
+    The reason stays when a process does not end that was told so by SIGKILL: then it can do nothing else any more.
+    """
     guest = Guest(context, status)
     statuses.expect_end(context.paths, status.uuid, ended)
     try:
         process.terminate(guest.identity, graceful=graceful, deadline=DESTROY_DEADLINE)
-    except (VirtctlError, OperationTimeout):
-        statuses.expect_end(context.paths, status.uuid, None)
+    except VirtctlError:
+        if graceful:
+            statuses.expect_end(context.paths, status.uuid, None)
         raise
     statuses.conclude(context.paths, status)
