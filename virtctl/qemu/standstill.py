@@ -14,7 +14,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from virtctl.errors import OperationFailed, SystemFault
+from virtctl.errors import InternalError, OperationFailed, SystemFault
 from virtctl.qemu.failures import explain
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.savestream import listening
@@ -43,8 +43,8 @@ def take_back(guest: Guest) -> None:
         said = _cont_and_stop(guest, monitor)
         found = verbs.status(monitor)
     if found.reason == POSTMIGRATE:
-        error = OperationFailed(f"the disks of domain '{guest.status.name}' cannot be taken back: {said}")
-        raise explain(error, guest.context.paths, asker=guest.status.pid)
+        why = explain(InternalError(said), guest.context.paths, asker=guest.status.pid).message
+        raise OperationFailed(f"the disks of domain '{guest.status.name}' cannot be taken back: {why}")
 
 
 def _cont_and_stop(guest: Guest, monitor: Monitor) -> str:
