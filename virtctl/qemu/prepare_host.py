@@ -12,6 +12,7 @@ from virtctl.domain.devices.hostdev_source import UsbSource
 from virtctl.domain.domain import Domain
 from virtctl.domain.host import Host
 from virtctl.errors import InternalError, OperationFailed, SystemFault, UnsupportedConfig, VirtctlError
+from virtctl.qemu.nvram import check_nvram
 from virtctl.qemu.plan import Plan
 
 KVM = "/dev/kvm"
@@ -51,6 +52,8 @@ def look(plan: Plan, devices: Devices, host: Host) -> None:
 def check(plan: Plan, devices: Devices, host: Host) -> None:
     """Refuses what the host lacks."""
     _check_nodes(plan.domain, host)
+    odd = check_nvram(plan.domain)
+    plan.warnings += [odd] if odd else []
     for device in devices.all(Hostdev):
         if isinstance(device, UsbHostdev) and device.source is not None:
             _check_usb(device, device.source, plan)
