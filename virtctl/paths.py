@@ -65,6 +65,16 @@ class Paths(NamedTuple):
         return self.lib / "qemu" / "monitor"
 
     @property
+    def work(self) -> Path:
+        """A folder `UUID` for each guest that runs as another user: that user's own, and QEMU's working folder."""
+        return self.lib / "qemu" / "work"
+
+    @property
+    def owners(self) -> Path:
+        """Whose the files were that a guest was given while it runs, `UUID.json`."""
+        return self.lib / "qemu" / "owners"
+
+    @property
     def history(self) -> Path:
         """What was changed, when, by which command: `UUID.log`, one JSON object a line."""
         return self.lib / "qemu" / "history"

@@ -16,6 +16,7 @@ from virtctl.errors import OperationFailed, OperationTimeout, VirtctlError
 from virtctl.qemu import monitorsocket, process
 from virtctl.qemu.context import Context
 from virtctl.qemu.guest import LIVE_FILE, Guest
+from virtctl.qemu.privilege import account_facts
 from virtctl.qemu.process import Stray
 from virtctl.state import liveness
 from virtctl.state import status as statuses
@@ -30,7 +31,7 @@ _ID = re.compile(rb"\A(\s*<domain[^<>]* id=')\d+'")
 
 def find_again(context: Context, uuids: list[str]) -> list[Status]:
     """The guests among `uuids` that still run, adopted; of the others every trace is removed."""
-    strays = {stray.uuid: stray for stray in process.find_strays(context.paths.runtime)}
+    strays = {stray.uuid: stray for stray in process.find_strays(context.paths.runtime, work=context.paths.work)}
     found = []
     for uuid in uuids:
         try:
@@ -71,7 +72,8 @@ def adopt(context: Context, stray: Stray) -> Status:
     status = guest.status
     text = _ID.sub(b"\\g<1>%d'" % status.id, text, count=1)
     write_file(place / LIVE_FILE, text, sync=False)
-    write_file(place / PIDFILE, b"%d\n" % pid, sync=False)  # QEMU removes it when it ends in good order
+    if guest.account is None:
+        write_file(place / PIDFILE, b"%d\n" % pid, sync=False)  # QEMU removes it when it ends in good order
     state, reason = translate(status, found.running, found.reason)
     guest.status = status._replace(state=state, reason=reason, qemu_version=version)
     _take_jobs(guest)
@@ -94,7 +96,7 @@ def _record_of(context: Context, stray: Stray, text: bytes | None) -> Status:
     return Status(name=name, uuid=stray.uuid, id=statuses.allocate_id(paths), pid=pid, reason="unknown",
                   start_time=stray.identity.start_time, boot_id=liveness.boot_id(),
                   pty=_monitor_pty(context, pid, name), persistent=context.store.exists(name),
-                  emulator=os.readlink(f"/proc/{pid}/exe"), facts={"adopted": True})  # noqa: PTH115 - of /proc
+                  emulator=os.readlink(f"/proc/{pid}/exe"), facts={"adopted": True} | account_facts(pid))  # noqa: PTH115 - of /proc
 
 
 def _take_jobs(guest: Guest) -> None:

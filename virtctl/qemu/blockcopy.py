@@ -19,6 +19,7 @@ from virtctl.qemu.disks import drive_name
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.jobstart import Beginning
+from virtctl.qemu.ownership import admit, admit_chain, hand_over
 from virtctl.qemu.sources import Image, find_disk, image_of, put_mirror, qemu_name
 from virtctl.schema.element import Mode
 from virtctl.state.atomic import sync_folder
@@ -144,17 +145,21 @@ def _make_target(guest: Guest, disk: Disk, new: Image, copy: BlockCopy, beginnin
     if copy.shallow and new.format == "raw":
         raise UnsupportedConfig(f"shallow copy of disk '{disk.target}' into a raw file is not possible")
     if copy.reuse_external:
+        admit_chain(guest, new.path, new.format, write=True)
         return
     size, below = _measure(guest, disk)
     backing = below if copy.shallow else None
     if new.type == "block":
         _format_device(new, size, backing)
+        admit(guest, new.path, write=True)
         return
     path = Path(new.path)
     if path.exists():  # empty, as `_check_file` saw
         _fill_empty(path, new, size, backing, beginning)
+        admit(guest, new.path, write=True)
         return
     images.create(path, new.format, size, backing=backing, note=beginning.made)
+    hand_over(guest, path)
 
 
 def _format_device(new: Image, size: int, backing: tuple[str, str] | None) -> None:

@@ -19,6 +19,7 @@ from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.jobstart import Beginning
+from virtctl.qemu.ownership import admit
 from virtctl.qemu.sources import Image, find_disk, image_of, put_mirror
 from virtctl.values import BlockCommit
 
@@ -53,6 +54,8 @@ def blockcommit(context: Context, target: Target, disk: str, commit: BlockCommit
         links = chain(guest, found)
         top, base = _ends(found, links, commit)
         job = _job(found, links, top, base, before, commit)
+        for written in (max(top - 1, 0), base):
+            admit(guest, links[written].path, write=True)
         with Beginning(guest, job):
             remember(guest, job)
             if top == 0:

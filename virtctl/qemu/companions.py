@@ -18,6 +18,7 @@ from virtctl.domain.devices.tpm import Backend, Tpm
 from virtctl.errors import OperationFailed, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu.logfiles import open_own_log
 from virtctl.qemu.passthrough import virtiofs_socket
+from virtctl.qemu.plan import Plan
 from virtctl.qemu.spawn import CLEAN_PATH
 from virtctl.qemu.tpms import TPM_SOCKET
 from virtctl.state.atomic import make_dir
@@ -37,7 +38,7 @@ def program(name: str, hint: str) -> str:
     return found
 
 
-def start_tpm(tpm: Tpm, state: Path, runtime: Path, log: Path, undo: ExitStack) -> None:
+def start_tpm(tpm: Tpm, state: Path, plan: Plan, log: Path, undo: ExitStack) -> None:
     """Starts the emulator; its state is made at the first start and stays in `state`."""
     backend = tpm.backend or Backend()
     if backend.encryption is not None:
@@ -51,7 +52,7 @@ def start_tpm(tpm: Tpm, state: Path, runtime: Path, log: Path, undo: ExitStack) 
         _manufacture(backend, state, log, [program("swtpm_setup", hint), *version])
     argv = [emulator, "socket", "--ctrl", f"type=unixio,path={TPM_SOCKET},mode=0600",
             "--tpmstate", f"dir={state},mode=0600", *version, "--terminate"]
-    _start(argv, runtime, TPM_SOCKET, log, undo)
+    _start(argv, plan, TPM_SOCKET, log, undo)
 
 
 def _manufacture(backend: Backend, state: Path, log: Path, words: list[str]) -> None:
@@ -77,7 +78,7 @@ def _run(argv: Sequence[str], log: Path) -> int:
         os.close(fd)
 
 
-def start_virtiofsd(shared: Filesystem, runtime: Path, log: Path, undo: ExitStack) -> None:
+def start_virtiofsd(shared: Filesystem, plan: Plan, log: Path, undo: ExitStack) -> None:
     """Starts the daemon that serves one folder."""
     if shared.source is None or shared.source.dir is None:
         return  # somebody else's daemon
@@ -89,12 +90,12 @@ def start_virtiofsd(shared: Filesystem, runtime: Path, log: Path, undo: ExitStac
     if not Path(folder).is_dir():
         raise SystemFault(f"the virtiofs export directory '{folder}' does not exist",
                           FileNotFoundError(2, "No such file or directory"))
-    link = runtime / f"{shared.id}.source"  # the user's path may hold what the daemon's options cannot
+    link = plan.runtime / f"{shared.id}.source"  # the user's path may hold what the daemon's options cannot
     link.unlink(missing_ok=True)
     link.symlink_to(folder)
     name = virtiofs_socket(shared)
     argv = [binary, f"--socket-path={name}", *_virtiofs_options(shared, link)]
-    _start(argv, runtime, name, log, undo)
+    _start(argv, plan, name, log, undo)
 
 
 def _virtiofs_options(shared: Filesystem, source: Path) -> list[str]:
@@ -114,8 +115,9 @@ def _environment() -> dict[str, str]:
     return {"LC_ALL": "C", "PATH": CLEAN_PATH}
 
 
-def _start(argv: list[str], runtime: Path, socket: str, log: Path, undo: ExitStack) -> None:
-    """Starts a program in QEMU's folder and waits until its socket is there."""
+def _start(argv: list[str], plan: Plan, socket: str, log: Path, undo: ExitStack) -> None:
+    """Starts a program in QEMU's folder and waits until its socket is there, which is QEMU's to connect to."""
+    runtime = plan.runtime
     (runtime / socket).unlink(missing_ok=True)
     fd = open_own_log(log)
     try:
@@ -133,6 +135,8 @@ def _start(argv: list[str], runtime: Path, socket: str, log: Path, undo: ExitSta
             raise _failure(argv[0], f"ended with status {status}", log)
         if time.monotonic() > limit:
             raise _failure(argv[0], "did not open its socket", log)
+    if plan.account is not None:  # nobody else is in that folder yet
+        os.chown(runtime / socket, *plan.account.owner, follow_symlinks=False)
 
 
 def _ended(child: subprocess.Popen[bytes]) -> int | None:

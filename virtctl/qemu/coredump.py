@@ -72,7 +72,7 @@ def _into(guest: Guest, path: Path, options: DumpCoreOptions, record: Operation)
     """QEMU writes beside the name, which is given when all is on the disk."""
     fd, temp = create_temp(path)
     try:
-        _write(guest, temp, options, running=bool(record.record.facts["running"]))
+        _write(guest, fd, options, running=bool(record.record.facts["running"]))
         os.fsync(fd)
         temp.rename(path)
     except BaseException as error:
@@ -84,28 +84,23 @@ def _into(guest: Guest, path: Path, options: DumpCoreOptions, record: Operation)
     sync_folder(path.parent)
 
 
-def _write(guest: Guest, temp: Path, options: DumpCoreOptions, *, running: bool) -> None:
+def _write(guest: Guest, fd: int, options: DumpCoreOptions, *, running: bool) -> None:
     """QEMU stops the guest for the dump and lets it go on by itself, even if we are gone by then; one that is to end
     with the dump must not go on.
     """
     from virtctl.qemu import verbs
-    from virtctl.qemu.monitor import short_path
     from virtctl.qemu.qmp import Qmp
 
     if running and options.crash:
         with guest.monitor() as monitor:
             verbs.stop(monitor)
-    link = short_path(guest.folder, temp)
-    try:
-        with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
-            arguments: dict[str, Any] = {"paging": False, "protocol": f"file:{link}", "detach": True}
-            if options.format is not None:
-                arguments["format"] = FORMATS[options.format]
-            qmp.execute("dump-guest-memory", 10.0, **arguments)
-            _await(qmp, options)
-    finally:
-        with suppress(OSError):
-            (guest.folder / link).unlink()
+    with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
+        qmp.pass_fd("dump", fd)
+        arguments: dict[str, Any] = {"paging": False, "protocol": "fd:dump", "detach": True}
+        if options.format is not None:
+            arguments["format"] = FORMATS[options.format]
+        qmp.execute("dump-guest-memory", 10.0, **arguments)
+        _await(qmp, options)
 
 
 def _undo(guest: Guest, record: Operation) -> None:

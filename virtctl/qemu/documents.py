@@ -45,7 +45,7 @@ def dumpxml(context: Context, target: Target, options: DumpOptions) -> str:
         domain.current_memory = _balloon(context, target) or domain.current_memory
         _show_listeners(devices_of(domain))
     elif target.status is not None:
-        forget_runtime(domain, Guest(context, target.status).folder)
+        forget_runtime(domain, Guest(context, target.status).work)
     return write_domain(domain, mode)
 
 

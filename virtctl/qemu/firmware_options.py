@@ -26,7 +26,7 @@ def firmware_options(plan: Plan) -> Iterator[Opt]:
             yield Opt("global", "driver=cfi.pflash01,property=secure,value=on")
     if boot is not None and boot.nvram is not None and boot.nvram.placed:
         yield Opt("drive", props(None, [("if", "pflash"), ("unit", 1), ("format", "raw"),
-                                        *_variables(boot.nvram)]))
+                                        *(_variables(boot.nvram) if plan.nvram is None else [("file", plan.nvram)])]))
 
 
 def _variables(store: Nvram) -> Pairs:

@@ -17,6 +17,7 @@ from virtctl.state.status import Status
 if TYPE_CHECKING:
     from virtctl.domain.domain import Domain
     from virtctl.qemu.monitor import Monitor
+    from virtctl.qemu.privilege import Account
 
 LIVE_FILE = "live.xml"
 MONITOR_LOCK = "monitor.lock"
@@ -37,16 +38,30 @@ class Guest:
 
     @property
     def folder(self) -> Path:
-        """QEMU's working folder."""
+        """Where its record is."""
         return statuses.folder(self.context.paths, self.status.uuid)
+
+    @property
+    def account(self) -> Account | None:
+        """Whom QEMU runs as, None when as whoever started it."""
+        if not self.status.facts.get("account"):
+            return None
+        from virtctl.qemu.privilege import Account
+
+        return Account.read(self.status.facts)
+
+    @property
+    def work(self) -> Path:
+        """QEMU's working folder: that of the record, or one of its user's own."""
+        return statuses.work(self.context.paths, self.status.uuid) if self.status.facts.get("account") else self.folder
 
     def reach(self, name: str) -> str:
         """The name by which QEMU reaches a file of its folder: short, unless the folder was wiped and made anew."""
         try:
-            same = os.path.samestat(os.stat(f"/proc/{self.status.pid}/cwd"), self.folder.stat())  # noqa: PTH116 - of /proc
+            same = os.path.samestat(os.stat(f"/proc/{self.status.pid}/cwd"), self.work.stat())  # noqa: PTH116 - of /proc
         except OSError:
             same = False
-        return name if same else str(self.folder / name)
+        return name if same else str(self.work / name)
 
     def monitor(self, deadline: float = 3.0) -> Monitor:
         """The human monitor, for a `with` block. Raises MonitorTimeout, MonitorGone."""

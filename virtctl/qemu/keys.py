@@ -9,6 +9,7 @@ from virtctl.errors import InternalError, InvalidOperation, MonitorError, System
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.documents import devices_of
 from virtctl.qemu.guest import Guest
+from virtctl.qemu.privilege import inside
 from virtctl.state.atomic import create_temp
 
 SAME = 88  # up to this code Linux's number of a key is that of the first PC keyboard, which QEMU takes
@@ -68,7 +69,9 @@ def screenshot(context: Context, target: Target, screen: int) -> tuple[bytes, st
         raise InvalidOperation("no screens to take screenshot from")
     if screen >= len(videos):
         raise InvalidOperation("no such screen ID")
-    descriptor, temp = create_temp(guest.folder / "screen")
+    with inside(guest.work, guest.account) as place:
+        descriptor, made = create_temp(place / "screen")
+    temp = guest.work / made.name
     try:
         with open(descriptor, "rb") as file, guest.monitor() as monitor:  # noqa: PTH123 - of a descriptor
             verbs.screendump(monitor, guest.reach(temp.name), png=True, device=videos[screen].id if screen else None)

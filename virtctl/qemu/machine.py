@@ -18,6 +18,7 @@ from virtctl.qemu.numa_options import has_hmat, numa_options
 from virtctl.qemu.plan import Plan
 from virtctl.qemu.processor import cpu_option
 from virtctl.qemu.sounds import pc_speaker
+from virtctl.state.status import WITNESS
 
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 PIDFILE = "qemu.pid"
@@ -150,7 +151,10 @@ def _headless(domain: Domain) -> bool:
 
 def _monitors(plan: Plan) -> Iterator[Opt]:
     """The human monitor on a pty, and the machine-readable one for what the human one has no command for."""
-    yield Opt("pidfile", PIDFILE)
+    if plan.account is None:
+        yield Opt("pidfile", PIDFILE)
+    else:  # QEMU would not find out where that is; a socket, too, is removed at an end in good order only
+        yield Opt("chardev", f"socket,id=charwitness,path={WITNESS},server=on,wait=off")
     yield Opt("chardev", "pty,id=charmonitor")
     yield Opt("mon", "chardev=charmonitor,id=monitor,mode=readline")
     door = f"path={QMP_SOCKET}" if plan.qmp is None else f"fd={plan.qmp}"

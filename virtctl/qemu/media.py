@@ -16,6 +16,7 @@ from virtctl.qemu.disks import drive_name
 from virtctl.qemu.documents import devices_of, document, stored
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.imagechains import check_chain
+from virtctl.qemu.ownership import admit_chain
 from virtctl.qemu.sources import find_disk, qemu_name
 from virtctl.schema.node import carries
 from virtctl.values import Affect
@@ -59,12 +60,14 @@ def _drive(domain: Domain, name: str) -> Disk:
 def _change_live(guest: Guest, disk: Disk, source: str | None, *, force: bool) -> None:
     from virtctl.qemu import verbs
 
+    readonly = disk.device == "cdrom" or bool(disk.readonly)
+    if source is not None:
+        admit_chain(guest, os.path.abspath(source), None, write=not readonly)  # noqa: PTH100 - links stay links
     path = None if source is None else qemu_name(guest, os.path.abspath(source))  # noqa: PTH100 - links stay links
     with guest.monitor() as monitor:
         if path is None:
             verbs.eject(monitor, drive_name(disk), force=force)
         else:
-            readonly = disk.device == "cdrom" or bool(disk.readonly)
             verbs.change(monitor, drive_name(disk), path, format=disk.format or "raw", readonly=readonly, force=force)
 
 

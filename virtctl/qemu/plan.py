@@ -13,6 +13,7 @@ from virtctl.domain.domain import Domain
 
 if TYPE_CHECKING:
     from virtctl.qemu.logkeeping import KeptLog
+    from virtctl.qemu.privilege import Account
 
 
 @dataclass
@@ -24,7 +25,9 @@ class Plan:
     number of an fd set to the inherited descriptor, `taps` the descriptors of a network device, `hugetlbfs` the folder
     for each size of huge pages (KiB), `ram_folder` where file-backed memory lies, `host_paths` nodes of host devices,
     `qmp` the listening socket of the machine-readable monitor (None: QEMU makes one itself), `logs` what the
-    log keeper writes, `keeper` the process that starts it.
+    log keeper writes, `keeper` the process that starts it, `restoring` whether the memory comes
+    from an image. `account` is whom QEMU runs as, None for ourselves;
+    `runtime` is its working folder.
     """
 
     domain: Domain
@@ -46,9 +49,11 @@ class Plan:
     boot_order: dict[str, int] = field(default_factory=dict)
     incoming: str | None = None
     qmp: int | None = None
+    account: Account | None = None
     warnings: list[str] = field(default_factory=list)
     logs: list[KeptLog] = field(default_factory=list)
     keeper: int = 0
+    restoring: bool = False
     qemu_version: tuple[int, int, int] = (7, 2, 0)
 
     def keeps(self, key: str) -> bool:

@@ -19,6 +19,7 @@ from virtctl.domain.devices.graphics import Graphics
 from virtctl.domain.devices.tpm import Tpm
 from virtctl.domain.domain import Domain
 from virtctl.domain.firmware import fill_firmware
+from virtctl.domain.os import Os
 from virtctl.errors import InternalError, SystemFault, UnsupportedConfig, VirtctlError
 from virtctl.qemu import prepare_disks, prepare_host
 from virtctl.qemu.board import arch_of, nvram_path
@@ -28,8 +29,9 @@ from virtctl.qemu.effects import refuse_unknown, without_effect
 from virtctl.qemu.logfiles import make_way, open_log
 from virtctl.qemu.plan import Plan
 from virtctl.qemu.ports import choose_ports
+from virtctl.qemu.privilege import acting_as, chosen_account, huge_folder, make_work
 from virtctl.state.atomic import make_dir, write_file
-from virtctl.state.status import folder
+from virtctl.state.status import folder, work
 
 Step = Callable[[Context, Plan, Devices, ExitStack], None]
 
@@ -42,9 +44,11 @@ def sketch(context: Context, live: Domain) -> Plan:
     devices = live.devices or Devices()
     refuse_unknown(live)
     fill_firmware(live, context.host)
-    runtime = folder(context.paths, live.uuid or "")
+    account = chosen_account(context.paths)
+    runtime = (folder if account is None else work)(context.paths, live.uuid or "")
     plan = Plan(live, find_emulator(context, live), runtime, qemu_version=context.host.qemu_version,
-                boot_order=boot_order(live), ram_folder=str(context.paths.lib / "qemu" / "ram"))
+                boot_order=boot_order(live), account=account,
+                ram_folder=str(context.paths.lib / "qemu" / "ram") if account is None else ".")
     prepare_host.look(plan, devices, context.host)
     for alias, chardev in _chardevs_of(devices):
         if chardev.kind == "unix" and chardev.path is None:
@@ -61,11 +65,13 @@ def prepare(context: Context, domain: Domain, undo: ExitStack, *, restoring: boo
     """The Plan of a start. `undo` is unwound by the caller when the start fails, and closes our copies of
     descriptors when it succeeded. `restoring`: the guest's memory comes from an image, so no disk may go missing.
     """
-    prepare_host.check_accelerator(domain)
+    with acting_as(chosen_account(context.paths)):
+        prepare_host.check_accelerator(domain)
     plan = sketch(context, domain)
+    plan.restoring = restoring
     devices = domain.devices or Devices()
     make_dir(context.paths.logs)
-    _runtime(plan, undo)
+    _runtime(context, plan, undo)
     prepare_host.check(plan, devices, context.host)
     prepare_disks.prepare_disks(plan, devices, restoring=restoring)
     for step in (_chardevs, _ports, _nvram, _ram, _nics, _companions):
@@ -86,15 +92,20 @@ def find_emulator(context: Context, domain: Domain) -> str:
     return path
 
 
-def _runtime(plan: Plan, undo: ExitStack) -> None:
-    """QEMU's folder; what a start that failed put there is taken away, unless the start is on record."""
-    make_dir(plan.runtime)
+def _runtime(context: Context, plan: Plan, undo: ExitStack) -> None:
+    """The folders; what a start that failed put there is taken away, unless the start is on record."""
+    record = folder(context.paths, plan.domain.uuid or "")
 
     def clear(kind: object, error: object, trace: object) -> None:
-        if kind is not None and not (plan.runtime / "status.json").exists():
-            shutil.rmtree(plan.runtime, ignore_errors=True)
+        if kind is not None and not (record / "status.json").exists():
+            shutil.rmtree(record, ignore_errors=True)
+            if plan.account is not None:
+                shutil.rmtree(plan.runtime, ignore_errors=True)
 
     undo.push(clear)
+    make_dir(record)
+    if plan.account is not None:
+        make_work(plan.runtime, plan.account)
 
 
 def _chardevs_of(devices: Devices) -> list[tuple[str, Chardev]]:
@@ -125,9 +136,10 @@ def _file_source(context: Context, plan: Plan, alias: str, chardev: Chardev, und
     try:
         fd = open_log(source.path, append=source.append is True)
     except VirtctlError as error:
-        if source.startup_policy != "optional":
+        policy = source.startup_policy
+        if policy != "optional" and not (policy == "requisite" and plan.restoring):
             raise
-        plan.warnings.append(f"{alias}: {error}; its output goes to /dev/null (startupPolicy='optional')")
+        plan.warnings.append(f"{alias}: {error}; its output goes to /dev/null (startupPolicy='{policy}')")
         source.path = "/dev/null"
         plan.chardev_paths[alias] = "/dev/null"
         return
@@ -164,7 +176,21 @@ def _ports(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> N
 def _nvram(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
     boot = plan.domain.os
     store = nvram_path(plan.domain)
-    if boot is None or boot.nvram is None or store is None or Path(store).exists():
+    if boot is None or boot.nvram is None or store is None:
+        return
+    if not Path(store).exists():
+        _make_nvram(context, boot, store)
+    if plan.account is not None:  # it need not become that user's: QEMU gets the open file
+        try:
+            fd = os.open(store, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise SystemFault(f"cannot open NVRAM file '{store}'", error) from error
+        undo.callback(os.close, fd)
+        plan.nvram = _share(plan, fd)
+
+
+def _make_nvram(context: Context, boot: Os, store: str) -> None:
+    if boot.nvram is None:
         return
     template = boot.nvram.template
     if template is None:
@@ -181,8 +207,11 @@ def _nvram(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> N
 def _ram(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
     backing = plan.domain.memory_backing
     cells = plan.domain.cpu.numa.cells if plan.domain.cpu and plan.domain.cpu.numa else []
-    if (backing is not None and (backing.source == "file" or backing.access)) or any(cell.access for cell in cells):
+    files = (backing is not None and (backing.source == "file" or backing.access)) or any(cell.access for cell in cells)
+    if files and plan.account is None:
         make_dir(Path(plan.ram_folder))
+    if plan.account is not None and backing is not None and backing.hugepages:
+        plan.hugetlbfs = {size: huge_folder(place, plan.account) for size, place in plan.hugetlbfs.items()}
 
 
 def _nics(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> None:
@@ -201,6 +230,6 @@ def _companions(context: Context, plan: Plan, devices: Devices, undo: ExitStack)
     logs = context.paths.logs
     for tpm in tpms:
         state = context.paths.lib / "qemu" / "swtpm" / (plan.domain.uuid or "")
-        start_tpm(tpm, state, plan.runtime, logs / f"{plan.domain.name}-swtpm.log", undo)
+        start_tpm(tpm, state, plan, logs / f"{plan.domain.name}-swtpm.log", undo)
     for shared in shares:
-        start_virtiofsd(shared, plan.runtime, logs / f"{plan.domain.name}-{shared.id}-virtiofsd.log", undo)
+        start_virtiofsd(shared, plan, logs / f"{plan.domain.name}-{shared.id}-virtiofsd.log", undo)

@@ -13,7 +13,7 @@ from virtctl.qemu.disks import drive_name, local_path
 from virtctl.qemu.drive_sources import cookie_file, cookie_text
 from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.plan import Plan
-from virtctl.qemu.privilege import acting_as
+from virtctl.qemu.privilege import inside
 from virtctl.state.atomic import write_file
 
 
@@ -27,8 +27,8 @@ def prepare_disks(plan: Plan, devices: Devices, *, restoring: bool) -> None:
         if fault is not None:
             _leave_out(disk, plan, fault, restoring=restoring)
         if disk.source is not None and disk.source.cookies:
-            with acting_as(plan.account):
-                write_file(plan.runtime / cookie_file(drive_name(disk)), cookie_text(disk.source).encode(), sync=False)
+            with inside(plan.runtime, plan.account) as place:
+                write_file(place / cookie_file(drive_name(disk)), cookie_text(disk.source).encode(), sync=False)
 
 
 def _fault(disk: Disk) -> VirtctlError | None:

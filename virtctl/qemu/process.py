@@ -165,6 +165,19 @@ def _links(pid: int) -> Iterator[tuple[str, str]]:
             yield number, os.readlink(f"{folder}/{number}")  # noqa: PTH115 - a string, cheaply
 
 
+def _is_own(pid: int) -> bool:
+    """Whether the process has our user in all four places."""
+    for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines():
+        if line.startswith("Uid:"):
+            return set(line.split()[1:]) == {str(os.geteuid())}
+    return False
+
+
+def _is_in(pid: int, folder: str) -> bool:
+    """Whether the process is in the folder that we see there, not in one of that name in a place of its own."""
+    return os.path.samestat(os.stat(f"/proc/{pid}/cwd"), os.stat(folder))  # noqa: PTH116 - of /proc
+
+
 def pty_belongs_to(pid: int, pts: str) -> bool:
     """Whether process `pid` holds the master side of /dev/pts/N: the node is reused as soon as a QEMU dies."""
     wanted = f"tty-index:\t{pts.rpartition('/')[2]}\n"
@@ -209,23 +222,27 @@ def holds_open(pid: int, path: str) -> bool:
     return any(target == path for _, target in _links(pid))
 
 
-def find_strays(runtime: Path, uuid: str | None = None) -> list[Stray]:
-    """Running QEMUs whose working folder is `runtime`/UUID, the folder deleted or not; of one guest, or of all."""
+def find_strays(runtime: Path, uuid: str | None = None, *, work: Path | None = None) -> list[Stray]:
+    """Running QEMUs whose working folder is `runtime`/UUID, the folder deleted or not; of one guest, or of all.
+
+    Those have our own user; one of another user is ours when its folder is the very one in `work`, which nobody else
+    can enter. What a process of a stranger says of itself counts for nothing.
+    """
     found = []
-    folder = os.path.realpath(runtime)
+    folders = (os.path.realpath(runtime), os.path.realpath(work) if work is not None else None)
     for entry in os.listdir("/proc"):  # noqa: PTH208 - the numbers are wanted, not paths
         if entry.isdigit():
             with contextlib.suppress(OSError, ValueError):
-                stray = _stray(int(entry), folder)
+                stray = _stray(int(entry), *folders)
                 if stray is not None and uuid in (None, stray.uuid):
                     found.append(stray)
     return found
 
 
-def _stray(pid: int, runtime: str) -> Stray | None:
+def _stray(pid: int, runtime: str, work: str | None) -> Stray | None:
     folder = os.readlink(f"/proc/{pid}/cwd").removesuffix(" (deleted)")  # noqa: PTH115 - a string, cheaply
     parent, _, uuid = folder.rpartition("/")
-    if parent != runtime:
+    if parent not in (runtime, work) or not (_is_own(pid) if parent == runtime else _is_in(pid, folder)):
         return None
     identity = identify(pid)
     words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

@@ -127,7 +127,7 @@ def relink(guest: Guest, jobs: dict[str, dict[str, Any]]) -> None:
         if drive is not None and drive.file is not None and disk.image is not None:
             names[drive.file] = disk.image
     for name, path in names.items():
-        place = Path(name) if name.startswith("/") else guest.folder / name
-        if place.parent == guest.folder and place.name.startswith("path-"):
+        place = Path(name) if name.startswith("/") else guest.work / name
+        if place.parent == guest.work and place.name.startswith("path-"):
             with suppress(FileExistsError):
                 place.symlink_to(path)

@@ -21,6 +21,7 @@ from virtctl.state.atomic import reap
 from virtctl.state.history import Log
 from virtctl.state.journal import Journal, Record
 from virtctl.state.lock import DomainLock
+from virtctl.state.owners import give_back, records
 from virtctl.state.status import Status
 
 NEVER_RAN = ("", "prelaunch", "inmigrate")  # QEMU's words for a guest that stands still and has no reason of its own
@@ -38,6 +39,7 @@ def recover(context: Context, uuid: str | None = None) -> list[str]:
         for one in dict.fromkeys(record.uuid for record in Journal(context.paths).interrupted(uuid, problems)):
             said += _locked(context, one, context.lock_timeout) or []
         said += [text for text in problems if text not in said]
+        said += _give_back_all(context)
     finally:
         context.warn = told
     return said + [f"removed temporary file '{path}'" for path in _reap_all(context)]
@@ -51,6 +53,19 @@ def _start_keepers(context: Context, running: list[Status]) -> None:
 
             with suppress(OperationTimeout), DomainLock(context.paths, status.uuid, command=context.command, timeout=0):
                 revive(context, status)
+
+
+def _give_back_all(context: Context) -> Iterator[str]:
+    """Files that could not go back to their owners when their guest ended."""
+    for uuid in records(context.paths):
+        try:
+            with DomainLock(context.paths, uuid, command=context.command, timeout=0):
+                if statuses.load(context.paths, uuid) is None:
+                    yield from give_back(context.paths, uuid)
+        except OperationTimeout:  # somebody is at work on it
+            continue
+        except VirtctlError as error:
+            yield str(error)
 
 
 def _reap_all(context: Context) -> Iterator[Path]:
@@ -219,7 +234,7 @@ def end_unknown(context: Context, status: Status) -> None:
     """Ends a QEMU that was started for a guest and is not in its record yet: it cannot have run."""
     if status.pid:
         return
-    for stray in process.find_strays(context.paths.runtime, status.uuid):
+    for stray in process.find_strays(context.paths.runtime, status.uuid, work=context.paths.work):
         process.terminate(stray.identity, deadline=5.0)
 
 
@@ -228,7 +243,8 @@ def _adopt_strays(context: Context, uuid: str | None) -> None:
     from virtctl.qemu.adoption import find_again
 
     known = {status.uuid for status in statuses.all_statuses(context.paths)}
-    strays = [stray.uuid for stray in process.find_strays(context.paths.runtime, uuid) if stray.uuid not in known]
+    strays = [stray.uuid for stray in process.find_strays(context.paths.runtime, uuid, work=context.paths.work)
+              if stray.uuid not in known]
     if strays:
         find_again(context, strays)
 

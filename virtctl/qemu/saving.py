@@ -79,7 +79,7 @@ def _keep_older(path: Path) -> str | None:
     """Another name for the image that is to be replaced, under which it is found when the replacing fails."""
     kept = temp_beside(path)
     try:
-        kept.hardlink_to(path.resolve())
+        kept.hardlink_to(os.path.realpath(path))
     except OSError:  # there is none, or the file system has no links: then only a failed sync of the folder can hurt
         return None
     return str(kept)
@@ -92,7 +92,7 @@ def saved_document(guest: Guest) -> str:
     from virtctl.schema.element import Mode
 
     live = guest.live()
-    forget_runtime(live, guest.folder)
+    forget_runtime(live, guest.work)
     return write_domain(live, Mode(secure=True, migratable=True))
 
 
@@ -226,7 +226,7 @@ def _take_back(guest: Guest | None, record: Record) -> str:
     reap(Path(final).parent)  # the unfinished image, and the second name of an older one
     went_on = ""
     if guest is not None:
-        (guest.folder / SOCKET).unlink(missing_ok=True)
+        (guest.work / SOCKET).unlink(missing_ok=True)
         let_go_on(guest, run=bool(record.facts["running"]))
         went_on = ", the guest goes on" if record.facts["running"] else ""
     record.done()
@@ -285,7 +285,7 @@ def _undo(guest: Guest, was_running: bool, record: Operation) -> None:
         if statuses.is_running(guest.status):
             statuses.expect_end(guest.context.paths, guest.status.uuid, None)
             let_go_on(guest, run=was_running)
-            (guest.folder / SOCKET).unlink(missing_ok=True)
+            (guest.work / SOCKET).unlink(missing_ok=True)
         record.done()
     except (VirtctlError, OSError) as error:
         guest.context.warn(f"domain '{guest.status.name}' could not be resumed: {error}")

@@ -81,13 +81,13 @@ def qemu_name(guest: Guest, path: str) -> str:
         return path
     from virtctl.qemu.monitor import short_path
 
-    return guest.reach(short_path(guest.folder, Path(path)))
+    return guest.reach(short_path(guest.work, Path(path)))
 
 
 def real_path(guest: Guest, name: str) -> str:
     """The image behind a name that QEMU uses: a link that `qemu_name` made is resolved."""
-    place = Path(name) if name.startswith("/") else guest.folder / name
-    if place.parent != guest.folder:
+    place = Path(name) if name.startswith("/") else guest.work / name
+    if place.parent != guest.work:
         return name
     try:
         return str(place.readlink())

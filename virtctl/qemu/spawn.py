@@ -13,6 +13,7 @@ from pathlib import Path
 
 from virtctl.errors import InvalidArgument, OperationTimeout, QemuFailed, SystemFault
 from virtctl.qemu.logfiles import open_own_log
+from virtctl.qemu.privilege import Account, as_account
 from virtctl.qemu.process import ProcessId, ended_within, identify, pty_belongs_to, terminate
 
 INSTALL_HINT = "QEMU comes with Debian's package qemu-system-x86: apt-get install qemu-system-x86"
@@ -157,12 +158,14 @@ def spawn(
     pass_fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None,
     deadline: float = 30.0,
+    account: Account | None = None,
 ) -> Spawned:
     """Starts QEMU in its own session and waits until it has opened its monitor's pty.
 
     `argv[0]` is the path of the emulator. The child inherits nothing but 0 (/dev/null), 1 and 2 (appended to the log)
-    and `pass_fds` (same numbers); `env` replaces a small clean environment. Raises QemuFailed with QEMU's own words
-    when it ends first, OperationTimeout after `deadline` seconds (the child is ended then).
+    and `pass_fds` (same numbers); `env` replaces a small clean environment; `account` is whom it runs as. Raises
+    QemuFailed with QEMU's own words when it ends first, OperationTimeout after `deadline` seconds (the
+    child is ended then).
     """
     if any(fd < 3 for fd in pass_fds):
         raise InvalidArgument("file descriptors 0, 1 and 2 cannot be passed to QEMU")
@@ -172,7 +175,8 @@ def spawn(
         undo.callback(os.close, log)
         gate = undo.enter_context(Gate())
         offset = os.fstat(log).st_size
-        child = _adopt(_launch(gate.bar(argv), cwd, log, pass_fds, env or clean_environment(cwd)), log, offset)
+        words = [*(as_account(account) if account is not None else ()), *gate.bar(argv)]
+        child = _adopt(_launch(words, cwd, log, pass_fds, env or clean_environment(cwd)), log, offset)
         try:
             _await_monitor(child, limit, deadline)
             gate.open(child, limit)

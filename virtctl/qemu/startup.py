@@ -18,6 +18,8 @@ from virtctl.qemu.guest import MONITOR_LOCK, Guest
 from virtctl.qemu.monitorsocket import listen
 from virtctl.qemu.plan import Plan
 from virtctl.qemu.prepare import prepare, sketch
+from virtctl.qemu.privilege import FACT as ACCOUNT
+from virtctl.qemu.privilege import chosen_account
 from virtctl.state import liveness
 from virtctl.state import status as statuses
 from virtctl.state.status import Status
@@ -55,6 +57,7 @@ def launch(context: Context, domain: Domain, how: Launch) -> Guest:
 
     Raises InvalidOperation when it runs already, QemuFailed with QEMU's words, SystemFault for what the host lacks.
     """
+    chosen_account(context.paths)  # a mistake there is told before anything is done
     _refuse_second(context, domain)
     live = domain.clone()
     live.id = statuses.allocate_id(context.paths)
@@ -83,7 +86,7 @@ def _refuse_second(context: Context, domain: Domain) -> None:
     known = statuses.load(context.paths, uuid)
     if known is not None and settle(context, known):
         raise InvalidOperation("domain is already running")
-    if known is None and process.find_strays(context.paths.runtime, uuid):
+    if known is None and process.find_strays(context.paths.runtime, uuid, work=context.paths.work):
         from virtctl.qemu.adoption import find_again
 
         find_again(context, [uuid])
@@ -96,7 +99,7 @@ def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
                     boot_id=liveness.boot_id(), state="shut off", reason="starting up", persistent=how.persistent,
                     emulator=plan.emulator, qemu_version=".".join(map(str, plan.qemu_version)),
                     started_at=time.time(), autodestroy=how.autodestroy,
-                    facts={"starting": how.reason} | _log_facts(plan))
+                    facts={"starting": how.reason} | _log_facts(plan) | _account_facts(plan))
     if how.persistent:
         statuses.save(context.paths, status)  # the definition has the name, for as long as we hold the domain's lock
     else:
@@ -104,6 +107,10 @@ def _record(context: Context, live: Domain, plan: Plan, how: Launch) -> Guest:
     guest = Guest(context, status)
     guest.write_live(live)
     return guest
+
+
+def _account_facts(plan: Plan) -> dict[str, object]:
+    return {} if plan.account is None else {ACCOUNT: list(plan.account)}
 
 
 def _log_facts(plan: Plan) -> dict[str, object]:
@@ -118,11 +125,15 @@ def _bring_up(guest: Guest, plan: Plan, how: Launch) -> Guest:
     from virtctl.qemu.failures import explained
     from virtctl.qemu.spawn import clean_environment, spawn
 
+    if plan.account is not None:
+        from virtctl.qemu.ownership import admit_all
+
+        admit_all(guest, plan)
     guest.trim_log()
     log_path = guest.context.paths.logs / f"{guest.status.name}.log"
     with explained(guest.context.paths), spawn(
-            build_argv(plan), cwd=guest.folder, log_path=log_path, pass_fds=plan.pass_fds, deadline=START_DEADLINE,
-            env=clean_environment(guest.folder) | environment(plan.domain)) as child:
+            build_argv(plan), cwd=plan.runtime, log_path=log_path, pass_fds=plan.pass_fds, deadline=START_DEADLINE,
+            env=clean_environment(plan.runtime) | environment(plan.domain), account=plan.account) as child:
         who = child.identity
         guest.update(pid=who.pid, start_time=who.start_time, boot_id=who.boot_id, pty=child.pts)
         if plan.keeper:

@@ -23,6 +23,7 @@ FORMAT = 1
 FILE = "status.json"
 PIDFILE = "qemu.pid"
 ENDING = "ending"
+WITNESS = "running.sock"  # in the working folder of a QEMU that may not see where its pidfile would be
 _MAX_STATUS = 1024 * 1024
 
 
@@ -70,6 +71,11 @@ FAILED = Ended("shut off", "failed")
 def folder(paths: Paths, uuid: str) -> Path:
     """The runtime folder of a guest."""
     return paths.runtime / uuid
+
+
+def work(paths: Paths, uuid: str) -> Path:
+    """The working folder of a QEMU that runs as another user; nothing in it is ever believed."""
+    return paths.work / uuid
 
 
 def save(paths: Paths, status: Status) -> None:
@@ -212,7 +218,8 @@ def how_ended(paths: Paths, status: Status) -> Ended:
     """How a guest that no longer runs came to its end, told from what it left. Changes nothing.
 
     Our own command recorded its reason first. QEMU removes its pidfile when it ends in good order, and leaves it,
-    unlocked, when it was killed or crashed. An end before the host's reboot was seen by nobody.
+    unlocked, when it was killed or crashed; one that runs as another user has a socket in its place. An end before the
+    host's reboot was seen by nobody.
     """
     if status.boot_id != liveness.boot_id():
         return UNKNOWN
@@ -224,7 +231,11 @@ def how_ended(paths: Paths, status: Status) -> Ended:
         return UNKNOWN
     if status.facts.get("starting"):
         return FAILED
-    return CRASHED if os.path.lexists(place / PIDFILE) else SHUTDOWN
+    if not status.facts.get("account"):
+        return CRASHED if os.path.lexists(place / PIDFILE) else SHUTDOWN
+    if not work(paths, status.uuid).is_dir():
+        return UNKNOWN
+    return CRASHED if os.path.lexists(work(paths, status.uuid) / WITNESS) else SHUTDOWN
 
 
 def conclude(paths: Paths, status: Status) -> Ended:
@@ -277,6 +288,7 @@ def clear(paths: Paths, uuid: str) -> None:
     command. Raises `SystemFault`.
     """
     place = folder(paths, uuid)
+    _take_leave(paths, uuid)
     for survivor in (paths.monitors / f"{uuid}.sock", kept_copy(paths, uuid), paths.running / f"{uuid}.xml"):
         with suppress(OSError):
             survivor.unlink()
@@ -294,6 +306,19 @@ def clear(paths: Paths, uuid: str) -> None:
         return
     except OSError as cause:
         raise SystemFault(f"cannot clear runtime folder '{place}'", cause) from cause
+
+
+def _take_leave(paths: Paths, uuid: str) -> None:
+    """A guest that ran as another user: its files go back to their owners, its working folder goes."""
+    if os.path.lexists(paths.owners / f"{uuid}.json"):
+        from virtctl.state.owners import give_back
+
+        with suppress(VirtctlError):  # the record stays, and `recover` says what is the matter
+            give_back(paths, uuid)
+    if os.path.lexists(work(paths, uuid)):
+        from shutil import rmtree
+
+        rmtree(work(paths, uuid), ignore_errors=True)  # follows no link
 
 
 def _remove(place: Path) -> None:
