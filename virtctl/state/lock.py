@@ -2,7 +2,8 @@
 
 A lock is held for a step, never for a long job. Its file says who holds it, since when and for which command; that
 text only informs (a dead holder's text may stay), the kernel's lock alone decides. Descriptors are close-on-exec, so
-QEMU never inherits one.
+QEMU never inherits one. A lock file that is removed while it is held still counts: whoever makes it anew looks for
+processes that hold the removed one.
 """
 
 from __future__ import annotations
@@ -88,8 +89,10 @@ class FileLock:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if self._is_current(fd):
-                self._fd = fd
-                return True
+                if self._for_reading or os.fstat(fd).st_size or not _removed_and_held(self.path):
+                    self._fd = fd
+                    return True
+                self.path.unlink()  # so that the next one to come looks, too
         except BlockingIOError:
             pass
         except OSError as cause:
@@ -136,6 +139,32 @@ class FileLock:
             fcntl.flock(fd, fcntl.LOCK_UN)  # a child between fork and exec may share the descriptor
         with suppress(OSError):
             os.close(fd)
+
+
+def _removed_and_held(path: Path) -> bool:
+    """Whether a process holds the lock of a file that had this name and was removed: asked for a new file only."""
+    gone = f"{os.path.realpath(path)} (deleted)"
+    for process in os.listdir("/proc"):  # noqa: PTH208 - the numbers are wanted, not paths
+        if not process.isdigit():
+            continue
+        with suppress(OSError):
+            folder = f"/proc/{process}/fd"
+            for number in os.listdir(folder):  # noqa: PTH208 - the same
+                with suppress(OSError):
+                    if os.readlink(f"{folder}/{number}") == gone and _is_held(f"{folder}/{number}"):  # noqa: PTH115 - the same
+                        return True
+    return False
+
+
+def _is_held(path: str) -> bool:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 class DomainLock(FileLock):
