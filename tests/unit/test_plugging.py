@@ -2,8 +2,8 @@
 
 import pytest
 
-from virtctl.domain.plugging import find_alias, find_device, put_in, read_device, take_out
-from virtctl.errors import DeviceMissing, OperationFailed, VirtctlError
+from virtctl.domain.plugging import find_alias, find_device, put_in, read_device, refuse_twin, take_out
+from virtctl.errors import InternalError, InvalidOperation, VirtctlError
 from virtctl.schema import xmlio
 from virtctl.schema.node import Node, to_text
 
@@ -29,8 +29,8 @@ def test_a_device_stands_behind_its_like_and_the_rest_stays(root: Node) -> None:
 
 
 def test_a_target_is_taken_once(root: Node) -> None:
-    with pytest.raises(OperationFailed, match="target vda already exists"):
-        put_in(root, read_device("<disk type='file'><target dev='vda'/></disk>"))
+    with pytest.raises(InvalidOperation, match="target vda already exists"):
+        refuse_twin(root, read_device("<disk type='file'><target dev='vda'/></disk>"))
 
 
 @pytest.mark.parametrize(("wanted", "found"), [
@@ -50,7 +50,7 @@ def test_a_device_is_found_by_what_tells_it_from_others(root: Node, wanted: str,
     ("<rng model='virtio'><backend model='random'>/dev/random</backend></rng>",
      "device not found: matching rng device not found"),
     ("<interface type='user'/>", "operation failed: multiple devices matching the given <interface> found"),
-    ("<domain/>", "XML error: unknown device type 'domain'"),
+    ("<domain/>", "unsupported configuration: unknown device type 'domain'"),
 ])
 def test_what_is_not_there_or_not_told_is_refused(root: Node, wanted: str, words: str) -> None:
     with pytest.raises(VirtctlError) as refusal:
@@ -60,5 +60,5 @@ def test_what_is_not_there_or_not_told_is_refused(root: Node, wanted: str, words
 
 def test_an_alias_names_a_device(root: Node) -> None:
     assert find_alias(root, "virtio-disk0").tag == "disk"
-    with pytest.raises(DeviceMissing, match="no device found with alias net7"):
+    with pytest.raises(InternalError, match="no device found with alias net7"):
         find_alias(root, "net7")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtctl.domain.devices import TABLE
-from virtctl.errors import DeviceMissing, OperationFailed, XmlError
+from virtctl.errors import DeviceMissing, InternalError, InvalidOperation, OperationFailed, UnsupportedConfig
 from virtctl.schema import xmlio
 from virtctl.schema.node import Node
 
@@ -11,10 +11,10 @@ _NAMED = {"disk": ("target/@dev",), "interface": ("mac/@address",)}  # what alon
 
 
 def read_device(text: str | bytes) -> Node:
-    """A document that is one device. Raises XmlError for anything else."""
+    """A document that is one device. Raises UnsupportedConfig for another document, XmlSyntaxError for none."""
     node = xmlio.read(text, "(device_definition)")
     if node.tag not in TABLE:
-        raise XmlError(f"unknown device type '{node.tag}'")
+        raise UnsupportedConfig(f"unknown device type '{node.tag}'")
     return node
 
 
@@ -24,13 +24,20 @@ def devices_node(root: Node) -> Node:
 
 
 def put_in(root: Node, device: Node) -> None:
-    """Adds a device behind its like. Raises OperationFailed when a disk of that target is there already."""
+    """Adds a device behind its like."""
     children = devices_node(root).children
-    target = device.get("target/@dev") if device.tag == "disk" else None
-    if target is not None and any(one.tag == "disk" and one.get("target/@dev") == target for one in children):
-        raise OperationFailed(f"target {target} already exists")
     behind = [at for at, one in enumerate(children) if one.tag == device.tag]
     children.insert(behind[-1] + 1 if behind else len(children), device)
+
+
+def refuse_twin(root: Node, device: Node) -> None:
+    """Raises InvalidOperation when a disk of the same target is there already."""
+    target = device.get("target/@dev") if device.tag == "disk" else None
+    for one in devices_node(root).all("disk") if target is not None else ():
+        if one.get("target/@dev") == target:
+            removable = one.attrs.get("device") in ("cdrom", "floppy")
+            raise InvalidOperation(f"target {target} already exists",
+                                   hint="change-media changes what is in a drive" if removable else None)
 
 
 def take_out(root: Node, device: Node) -> None:
@@ -61,11 +68,11 @@ def find_device(root: Node, wanted: Node) -> Node:
 
 
 def find_alias(root: Node, alias: str) -> Node:
-    """The device of that alias. Raises DeviceMissing."""
+    """The device of that alias. Raises InternalError, as libvirt has it."""
     for one in devices_node(root).children:
         if one.get("alias/@name") == alias:
             return one
-    raise DeviceMissing(f"no device found with alias {alias}")
+    raise InternalError(f"no device found with alias {alias}")
 
 
 def _missing(wanted: Node) -> str:

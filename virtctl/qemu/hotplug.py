@@ -10,18 +10,18 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from importlib import import_module
 
-from virtctl.argv import Opt
 from virtctl.domain import plugging
 from virtctl.domain.aliases import assign_aliases
 from virtctl.domain.devices import Devices
 from virtctl.domain.devices.controller import Controller
 from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.disk import Disk
+from virtctl.domain.devices.input import Input
 from virtctl.domain.devices.interface import Interface
 from virtctl.domain.domain import Domain, read_domain
 from virtctl.domain.pipeline import complete
 from virtctl.errors import (
-    DeviceMissing,
+    InternalError,
     InvalidOperation,
     MonitorError,
     OperationFailed,
@@ -47,7 +47,7 @@ from virtctl.state.journal import Journal, Record
 from virtctl.values import Affect
 
 LIVE, STORED = Mode(live=True, secure=True), Mode(secure=True)
-PLUGGABLE = ("disk", "interface", "controller", "rng", "input", "hostdev")
+PLUGGABLE = ("disk", "interface", "controller", "rng", "input", "hostdev", "watchdog")
 DISK_BUSES = ("virtio", "scsi", "usb")
 ATTACH, DETACH = "attach", "detach"
 
@@ -63,7 +63,7 @@ def attach(context: Context, target: Target, xml: str | bytes, affect: Affect) -
     with context.lock(target.uuid):
         target = context.again(target)
         where = places(target, affect)
-        stored = _edited(context, target, lambda root: plugging.put_in(root, device)) if where.config else None
+        stored = _edited(context, target, lambda root: _add(root, device)) if where.config else None
         if where.live:
             _attach_live(context, Guest(context, target.active), device)
         _store(context, stored, after_live=where.live)
@@ -111,42 +111,55 @@ def _name_card(device: Node) -> None:
         device.children.insert(0, Node("mac", {"address": random_mac()}))
 
 
+def _add(root: Node, device: Node) -> None:
+    plugging.refuse_twin(root, device)
+    plugging.put_in(root, device)
+
+
 # Into a running guest
 
 
 def _attach_live(context: Context, guest: Guest, device: Node) -> None:
+    """Plugs in the device; before it, and to stay, a controller that it needs and the guest has not."""
     if device.tag not in PLUGGABLE:
         raise OperationUnsupported(f"live attach of device '{device.tag}' is not supported")
-    before = guest.live()
     root = xmlio.read(guest.live_text())
-    plugging.put_in(root, device)
+    _add(root, device)
     live = complete(to_text(root), context.host, LIVE)
-    known = {one.id for one in devices_of(before) if one.id}
-    new = _new_devices(live, known)
+    *controllers, wanted = _new_devices(live, {one.id for one in devices_of(guest.live())})
     with ExitStack() as undo:
         plan = _plan(context, guest, live)
-        options = _options(context, guest, plan, new, undo)
-        record = Journal(context.paths, command=context.command).open(
-            guest.status.uuid, ATTACH, name=guest.status.name, alias=new[-1].id, backs=plugs.behind(options),
-            devices=[to_text(one.to_node(LIVE)) for one in new])
-        try:
-            with explained(context.paths):
-                plugs.plug(guest, options, [one for one in new if isinstance(one, Interface)], plan)
-            guest.write_live(live)
-        except BaseException:
-            finish_interrupted(guest, record.record)
-            raise
-        record.done()
+        _prepare(context, plan, [wanted], undo)
+        for controller in controllers:
+            _attach_live(context, guest, controller.to_node(LIVE))
+        _plug(context, guest, plan, wanted)
+
+
+def _plug(context: Context, guest: Guest, plan: Plan, device: Device) -> None:
+    options = build_device(_spoken(guest, device), plan)
+    if not plugs.pluggable(options):
+        raise OperationUnsupported(f"<{device.tag}> of this kind is part of the machine and cannot be hot plugged")
+    record = Journal(context.paths, command=context.command).open(
+        guest.status.uuid, ATTACH, name=guest.status.name, alias=device.id, backs=plugs.behind(options),
+        devices=[to_text(device.to_node(LIVE))])
+    try:
+        with explained(context.paths):
+            plugs.plug(guest, options, device if isinstance(device, Interface) else None, plan)
+        guest.write_live(plan.domain)
+    except BaseException:
+        finish_interrupted(guest, record.record)
+        raise
+    record.done()
 
 
 def _new_devices(live: Domain, known: set[str]) -> list[Device]:
-    """What the document has and the guest has not: a controller that is needed, and the device last.
+    """What the document has and the guest has not: the controllers that are needed, and the device last.
 
     Raises OperationUnsupported for what a running guest cannot be given.
     """
-    added = [one for one in devices_of(live) if not one.id and one.tag in PLUGGABLE]
+    added = [one for one in devices_of(live) if one.tag in PLUGGABLE and (not one.id or one.id not in known)]
+    taken = set(known)
     assign_aliases(live)
-    taken: set[str] = set(known)
     for one in added:
         if one.id in taken:
             raise InvalidOperation(f"a device with alias '{one.id}' already exists")
@@ -156,10 +169,12 @@ def _new_devices(live: Domain, known: set[str]) -> list[Device]:
 
 
 def _check(device: Device) -> None:
+    if isinstance(device, Disk) and device.device == "floppy":
+        raise OperationUnsupported("floppy device hotplug isn't supported")
     if isinstance(device, Disk) and device.bus not in DISK_BUSES:
         raise OperationUnsupported(f"disk bus '{device.bus}' cannot be hotplugged.")
-    if isinstance(device, Disk) and device.device == "floppy":
-        raise OperationUnsupported("disk device type 'floppy' cannot be hotplugged")
+    if isinstance(device, Input) and device.bus not in ("usb", "virtio"):
+        raise OperationUnsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
     if isinstance(device, Controller) and device.type == "pci":
         raise OperationUnsupported("No more available PCI slots",
                                    hint="a q35 guest needs a free <controller type='pci' model='pcie-root-port'/> "
@@ -175,18 +190,13 @@ def _plan(context: Context, guest: Guest, live: Domain) -> Plan:
     return Plan(live, guest.status.emulator, guest.folder, qemu_version=(version[0], version[1], version[2]))
 
 
-def _options(context: Context, guest: Guest, plan: Plan, new: list[Device], undo: ExitStack) -> list[Opt]:
-    """What QEMU is told, in order; the host's side is made ready."""
+def _prepare(context: Context, plan: Plan, new: list[Device], undo: ExitStack) -> None:
+    """Makes the host's side ready, and refuses what the host lacks."""
     only = Devices()
     for device in new:
         only.by_tag.setdefault(device.tag, []).append(device)
     prepare_disks.prepare_disks(plan, only, restoring=False)
     prepare_nics(context, plan, only, undo)
-    options: list[Opt] = []
-    for device in new:
-        spoken = _spoken(guest, device)
-        options += build_device(spoken, plan)
-    return options
 
 
 def _spoken(guest: Guest, device: Device) -> Device:
@@ -233,7 +243,7 @@ def _detach_live(context: Context, guest: Guest, find: Callable[[Node], Node]) -
 
 def _forget_live(guest: Guest, alias: str) -> None:
     root = xmlio.read(guest.live_text())
-    with suppress(DeviceMissing):
+    with suppress(InternalError):  # it is gone from the document already
         plugging.take_out(root, plugging.find_alias(root, alias))
     guest.write_live(read_domain(to_text(root), LIVE))
 

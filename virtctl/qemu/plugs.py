@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from virtctl.argv import Opt
 from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.interface import Interface
-from virtctl.errors import MonitorError, OperationTimeout, OperationUnsupported
+from virtctl.errors import MonitorError, OperationTimeout
 from virtctl.qemu import verbs
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.plan import Plan
@@ -26,14 +26,20 @@ UNPLUG = 5.0  # seconds in which a guest that has an operating system lets a dev
 Back = tuple[str, str]  # what has to be removed again: the kind of option, the id
 
 _ADD = {"drive": verbs.drive_add, "netdev": verbs.netdev_add, "chardev": verbs.chardev_add, "object": verbs.object_add,
-        "device": verbs.device_add}
+        "device": verbs.device_add, "action": verbs.set_action}
 _REMOVE = {"drive": verbs.drive_del, "netdev": verbs.netdev_del, "chardev": verbs.chardev_remove,
            "object": verbs.object_del, "device": verbs.device_del}
 
 
+def pluggable(options: Iterable[Opt]) -> bool:
+    """Whether a running QEMU can be told all of it, and a device is among it."""
+    names = {one.name for one in options}
+    return "device" in names and names <= _ADD.keys()
+
+
 def behind(options: Iterable[Opt]) -> list[Back]:
     """What stands behind a device, the first made first."""
-    return [(one.name, _id(one)) for one in options if one.name != "device"]
+    return [(one.name, _id(one)) for one in options if one.name in _REMOVE and one.name != "device"]
 
 
 def _id(option: Opt) -> str:
@@ -43,20 +49,18 @@ def _id(option: Opt) -> str:
     return ""
 
 
-def plug(guest: Guest, options: list[Opt], cards: list[Interface], plan: Plan) -> None:
+def plug(guest: Guest, options: list[Opt], card: Interface | None, plan: Plan) -> None:
     """Adds everything, or nothing: what was added is removed again when a later part is refused."""
-    if any(one.name not in _ADD for one in options):
-        raise OperationUnsupported("this device cannot be plugged into a running guest")
     done: list[Back] = []
     with guest.monitor() as monitor:
         try:
             for option in options:
-                tap = _tap_of(option, cards, plan)
-                if tap is None:
-                    _ADD[option.name](monitor, option.value or "")
+                if option.name == "netdev" and card is not None and card.id in plan.taps:
+                    _add_tap(guest, card, plan)
                 else:
-                    _add_tap(guest, tap, plan)
-                done.append((option.name, _id(option)))
+                    _ADD[option.name](monitor, option.value or "")
+                if option.name in _REMOVE:
+                    done.append((option.name, _id(option)))
         except BaseException:
             remove(monitor, done)
             raise
@@ -67,12 +71,6 @@ def remove(monitor: Monitor, backs: list[Back]) -> None:
     for kind, name in reversed(backs):
         with suppress(MonitorError):
             _REMOVE[kind](monitor, name)
-
-
-def _tap_of(option: Opt, cards: list[Interface], plan: Plan) -> Interface | None:
-    if option.name != "netdev":
-        return None
-    return next((card for card in cards if card.id in plan.taps and _id(option) == f"host{card.id}"), None)
 
 
 def _add_tap(guest: Guest, card: Interface, plan: Plan) -> None:

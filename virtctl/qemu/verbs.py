@@ -292,13 +292,20 @@ def drive_del(monitor: Monitor, drive: str) -> None:
 
 
 def object_add(monitor: Monitor, options: str) -> None:
-    """Adds an object, from the text of an `-object` option."""
-    _do(monitor, "object_add", quote(options), deadline=_LONG)
+    """Adds an object, from the text of an `-object` option, which this command reads as it stands to the line's end."""
+    if not options.isprintable():
+        raise MonitorError("an object's options cannot hold a control character")
+    _do(monitor, "object_add", options, deadline=_LONG)
 
 
 def object_del(monitor: Monitor, name: str) -> None:
     """Removes an object that nothing uses."""
     _do(monitor, "object_del", quote(name))
+
+
+def set_action(monitor: Monitor, option: str) -> None:
+    """What QEMU does when the watchdog bites, from the text of an `-action watchdog=` option."""
+    _do(monitor, "watchdog_action", quote(option.removeprefix("watchdog=")))
 
 
 def peripherals(monitor: Monitor) -> set[str]:
