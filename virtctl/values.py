@@ -265,12 +265,13 @@ class DumpCoreOptions(NamedTuple):
 
 
 class RestoreOptions(NamedTuple):
-    """`restore`."""
+    """`restore`; with `trust` the image may name programs that its domain's definition does not."""
 
     xml: str | None = None
     running: bool | None = None
     bypass_cache: bool = False
     reset_nvram: bool = False
+    trust: bool = False
 
 
 class XenImport(NamedTuple):

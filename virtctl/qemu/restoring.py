@@ -35,6 +35,8 @@ def restore(context: Context, path: Path, options: RestoreOptions) -> str:
 
     with open_image(path) as image:
         domain = _document(context, image, options.xml)
+        if options.xml is None and not options.trust:
+            _refuse_strangers(context, image, domain)
         image.verify()
         with context.lock(domain.uuid or ""):
             persistent = _refuse_conflict(context, domain)
@@ -59,6 +61,16 @@ def _document(context: Context, image: SaveImage, replacement: str | None) -> Do
     if changed.uuid != own.uuid or changed.name != own.name:
         raise XmlError(f"the document is of domain '{changed.name}', the image of '{own.name}'")
     return changed
+
+
+def _refuse_strangers(context: Context, image: SaveImage, domain: Domain) -> None:
+    """Programs that nobody here named are not run because an image says so."""
+    from virtctl.domain.pipeline import complete
+    from virtctl.qemu.trust import refuse_strangers
+
+    name = context.store.name_of(domain.uuid or "")
+    definition = None if name is None else complete(context.store.load(name), context.host)
+    refuse_strangers(domain, definition, context.host, str(image.path))
 
 
 def _refuse_conflict(context: Context, domain: Domain) -> bool:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virtctl.domain.devices.disk import Disk
@@ -61,6 +62,7 @@ def stream(guest: Guest, writer: ImageWriter, progress: Progress | None) -> None
         (guest.folder / ABORTED).unlink()
     with listening(guest, SOCKET) as (door, name):
         with guest.monitor() as monitor:
+            verbs.migration(monitor)  # what will have to be understood is seen to be, before anything begins
             verbs.migrate_bandwidth(monitor, 0)
             verbs.migrate_set_parameter(monitor, "downtime-limit", str(DOWNTIME_MS))
             verbs.migrate_unix(monitor, name)
@@ -149,5 +151,5 @@ def _gone_images(guest: Guest) -> str:
 
     devices = guest.live().devices
     gone = [f"; image '{path}' of disk '{disk.target}' is not there any more" for disk in devices.all(Disk)
-            if (path := local_path(disk)) is not None and not os.path.exists(path)] if devices else []  # noqa: PTH110
+            if (path := local_path(disk)) is not None and not Path(path).exists()] if devices else []
     return "".join(gone)

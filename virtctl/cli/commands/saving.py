@@ -58,14 +58,16 @@ def save(
     Flag("running", "run, whatever it did when it was saved"),
     Flag("paused", "be paused, whatever it did when it was saved"),
     Flag("reset-nvram", "make the UEFI variables anew from their template"),
+    Flag("trust", "run programs that only the image names: neither this host nor the domain's definition has them"),
 )
 def restore(
-    session: Session, file: str, bypass_cache: bool, xml: str | None, running: bool, paused: bool, reset_nvram: bool
+    session: Session, file: str, bypass_cache: bool, xml: str | None, running: bool, paused: bool, reset_nvram: bool,
+    trust: bool,
 ) -> None:
     """Starts a guest from a file that `save` wrote, where it was when it was saved."""
     text = document(xml)
     with attempting(f"Failed to restore domain from {file}"):
-        options = RestoreOptions(text, run_state("PAUSED", running, paused), bypass_cache, reset_nvram)
+        options = RestoreOptions(text, run_state("PAUSED", running, paused), bypass_cache, reset_nvram, trust)
         session.changing("virDomainRestoreFlags").restore(Path(file), options)
     session.extra(f"Domain restored from {file}\n")
 
