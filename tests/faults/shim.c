@@ -106,7 +106,8 @@ static int reads(int fd) {
 static void no_second_sync(int fd, int struck) {
     struct statx now;
     int error = errno;
-    if (struck > 0 && error != EINTR && !statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &now) && S_ISREG(now.stx_mode))
+    if (struck > 0 && error != EINTR && !statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &now) &&
+        S_ISREG(now.stx_mode))
         unsynced = now;
     else if (struck <= 0 && is_unsynced(fd))
         abort();

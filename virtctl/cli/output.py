@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -58,10 +59,21 @@ def open_streams() -> tuple[Stream, Stream]:
     for number, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+    sys.stdout, sys.stderr = _buffered(sys.stdout), _buffered(sys.stderr)
     for file in (sys.stdout, sys.stderr):
         if hasattr(file, "reconfigure"):
             file.reconfigure(errors="surrogateescape")
     return Stream(sys.stdout), Stream(sys.stderr)
+
+
+def _buffered(file: TextIO) -> TextIO:
+    """The same stream with a buffer: without one (PYTHONUNBUFFERED), Python drops what a short write has left over."""
+    raw = getattr(file, "buffer", None)
+    if not isinstance(raw, io.RawIOBase) or not isinstance(file, io.TextIOWrapper):
+        return file
+    encoding = file.encoding
+    file.detach()
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=encoding, line_buffering=raw.isatty())
 
 
 def abandon(stream: Stream) -> None:

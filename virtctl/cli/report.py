@@ -37,6 +37,10 @@ def lines(error: BaseException, *, hints: bool) -> Iterator[str]:
         yield f"error: {_os_error(error)}"
     elif isinstance(error, RecursionError):
         yield "error: internal error: the input is nested too deeply"
+    elif isinstance(error, MemoryError):
+        yield "error: out of memory"
+    elif isinstance(error, ImportError):  # for want of memory or descriptors, or in a broken installation
+        yield f"error: internal error: a part of the program cannot be loaded: {error}"
     else:
         yield f"error: internal error: {type(error).__name__}: {error}"
         yield "hint: this is a mistake of the program; --debug shows where"

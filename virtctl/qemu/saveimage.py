@@ -287,7 +287,7 @@ def _write_head(fd: int, head: bytes) -> None:
 def _redo_path(path: Path) -> Path:
     import hashlib
 
-    real = path.resolve()
+    real = Path(os.path.realpath(path))
     return real.with_name(f".{hashlib.sha256(os.fsencode(real.name)).hexdigest()[:24]}.redo")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -133,8 +132,12 @@ def regular_target(path: Path) -> Path:
         shared = path.parent.stat().st_mode & 0o022
         if shared and found.st_uid not in (os.geteuid(), 0):
             raise ImageError(f"'{path}' is a symbolic link of another user")
-        path = path.resolve()
-    with suppress(FileNotFoundError):
+        path = Path(os.path.realpath(path))
+    try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise ImageError(f"'{path}' is not a regular file")
+    except FileNotFoundError:
+        pass
+    except OSError as cause:  # links that lead round in a circle
+        raise SystemFault(f"cannot look at '{path}'", cause) from cause
     return path

@@ -14,7 +14,7 @@ from xml.parsers import expat
 from virtctl.errors import InvalidArgument, SystemFault, VirtctlError, XmlError
 from virtctl.state.atomic import read_file
 
-MAX_NAME = 251  # bytes; `NAME.xml` must fit in the 255 of a file name
+MAX_NAME = 241  # bytes; `NAME.save.outdated`, the longest of a domain's files, must fit in the 255 of a file name
 MAX_DEFINITION = 10 * 1024 * 1024
 SUFFIX = ".xml"
 _HEAD = re.compile(

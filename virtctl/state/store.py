@@ -149,15 +149,23 @@ class Store:
             self._index_time = -1
             with history.Log(self.paths, uuid) as log:
                 operation = Journal(self.paths, command=self.command).open(uuid, "rename", old=old, new=new)
+                marked = self.autostart(old)
                 with operation:
                     try:
                         write_file(self.path_of(new), xml_text.encode())
+                        self.finish_rename(operation.record)
                     except BaseException:
-                        remove_file(self.path_of(new))  # it may have its name, and only the sync have failed
+                        self._take_rename_back(old, new, marked)
                         operation.done()
                         raise
-                    self.finish_rename(operation.record)
                 log.add(f"renamed from {old}", new, self.command)
+
+    def _take_rename_back(self, old: str, new: str, marked: bool) -> None:
+        """After a failure: the domain has its old name, unless that is gone already and only a sync has failed."""
+        if self.exists(old):
+            remove_file(self.path_of(new))
+            self._set_link(new, False)
+            self._set_link(old, marked)
 
     def finish_rename(self, record: Record) -> None:
         """Completes a renaming whose new definition was written, or forgets one whose was not."""
