@@ -33,6 +33,7 @@ def unwritable(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return place
 
 
+@pytest.mark.fault(42)
 def test_optional_log_is_done_without_and_stays_in_the_definition(
     virtctl: Program, tmp_path: Path, unwritable: Path
 ) -> None:
@@ -48,6 +49,7 @@ def test_optional_log_is_done_without_and_stays_in_the_definition(
     assert str(unwritable) in stored
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize("policy", ["mandatory", "requisite", ""])
 def test_any_other_log_must_be_there(virtctl: Program, tmp_path: Path, unwritable: Path, policy: str) -> None:
     define(virtctl, tmp_path, unwritable, policy)
@@ -66,6 +68,7 @@ def test_log_that_can_be_written_is_private_and_used(virtctl: Program, tmp_path:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.fault(45)
 def test_log_is_never_opened_through_a_symbolic_link(virtctl: Program, tmp_path: Path) -> None:
     victim = tmp_path / "precious"
     victim.write_text("precious", encoding="utf-8")

@@ -67,6 +67,47 @@ def writer_sector() -> bytes:
     return code.boot_sector()
 
 
+FLOOD_LINE = b"counter %08d\r\n"
+FLOOD_WRITES_EVERY = 1024  # lines
+
+
+def flood_image(path: Path) -> Path:
+    """A disk whose guest prints numbered lines as fast as it can, and writes each 1024th to its second sector."""
+    write_image(path, flood_sector(), 2**20)
+    return path
+
+
+def flood_sector() -> bytes:
+    """The boot sector of the guest that never stops printing."""
+    line = FLOOD_LINE % 0
+    code = Code()
+    begin(code, line)
+    code.label("loop")
+    count(code, line.index(b"\r") - 1)
+    code(0xFF, 0x06, at="number")  # inc word [number]
+    code(0xF7, 0x06, at="number")  # test word [number], ...
+    code.code += (FLOOD_WRITES_EVERY - 1).to_bytes(2, "little")  # ... every - 1
+    code(0x75, to="say")  # jnz say
+    code(0xB8, word=0x0301)  # mov ax, write one sector
+    code(0xBB, word=BUFFER)  # mov bx, BUFFER
+    code(0xB9, word=0x0002)  # mov cx, cylinder 0, sector 2
+    code(0xB6, 0x00)  # mov dh, head 0
+    code(0x8A, 0x16, at="drive")  # mov dl, [drive]
+    code(0xCD, 0x13)  # int 0x13
+    code.label("say")
+    code(0xBE, word=BUFFER)  # mov si, BUFFER
+    code.call("print")
+    code(0xEB, to="loop")  # jmp loop
+    print_routine(code)
+    code.label("drive")
+    code.code += b"\0"
+    code.label("number")
+    code.code += b"\0\0"
+    code.label("line")
+    code.code += line
+    return code.boot_sector()
+
+
 def printed_numbers(log: Path) -> list[int]:
     """The numbers of the whole lines that a guest printed, in order."""
     return [int(number) for number in _NUMBERED.findall(log.read_bytes())] if log.exists() else []

@@ -41,6 +41,7 @@ def test_what_it_holds_stays_only_when_asked(tmp_path: Path, append: bool, left:
     assert path.read_bytes() == left
 
 
+@pytest.mark.fault(45)
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -52,6 +53,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert not (tmp_path / "nothing").exists()
 
 
+@pytest.mark.fault(45)
 def test_a_second_name_is_not_written(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")

@@ -90,7 +90,7 @@ class Log:
         self.lost = lost
         self.ever = ever
         self.error = "the log keeper had ended" if lost else ""
-        self._torn = False  # the file ends within a line
+        self._torn = bool(lost)  # the file ends within a line, or may
         self._waiting = bytearray()
         self._late = 0
         self._disk = mount_point(path)
@@ -201,13 +201,13 @@ class Report:
 
     def update(self, *, now: bool = False) -> None:
         """Writes what has changed, once a second at most unless `now`."""
-        known = [(log.ever, log.error) for log in self._logs if log.ever or log.lost]
+        known = [(log.ever, log.error) for log in self._logs if log.error]
         if known == self._told or not (now or time.monotonic() >= self._next):
             return
         import json  # only where something is lost, for it costs memory
 
         found = {log.key: {"path": os.fsdecode(log.path), "lost": log.ever, "error": log.error}
-                 for log in self._logs if log.ever or log.lost}
+                 for log in self._logs if log.error}
         text = json.dumps(found).encode() + b"\n"
         self._length = max(self._length, len(text))
         try:

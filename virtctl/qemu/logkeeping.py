@@ -6,10 +6,10 @@ can open. Whether a keeper still reads is asked of the pipe itself.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import marshal
 import os
+import select
 import signal
 import sys
 from collections.abc import Sequence
@@ -125,10 +125,15 @@ def unkept(status: Status) -> dict[str, str]:
 
 def _is_read(way: str) -> bool:
     try:
-        os.close(os.open(way, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    except OSError as error:
-        return error.errno != errno.ENXIO  # what cannot be asked is taken for well
-    return True
+        fd = os.open(way, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # what cannot be asked is taken for well
+        return True
+    try:
+        poller = select.poll()
+        poller.register(fd, 0)
+        return not any(events & select.POLLERR for _, events in poller.poll(0))
+    finally:
+        os.close(fd)
 
 
 def revive(context: Context, status: Status) -> None:
