@@ -53,6 +53,7 @@ def machine(tmp_path):
 # Time
 
 
+@pytest.mark.fault(64)
 def test_a_round_trip_is_short_from_any_process(bare):
     with bare.monitor() as monitor:
         within = [timed(lambda: verbs.version(monitor)) for _ in range(50)]
@@ -75,18 +76,21 @@ def test_a_start_reaches_the_monitor_without_waiting_for_qemus_look_once_a_secon
             assert time.monotonic() - began < 0.9
 
 
+@pytest.mark.fault(73)
 def test_a_thousand_connections_cost_qemu_no_memory_and_never_a_second(bare):
     def resident():
         return int(Path(f"/proc/{bare.identity.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     bare.monitor().close()
     before = resident()
-    began = time.monotonic()
-    for _ in range(1000):
-        with bare.monitor() as monitor:
-            verbs.version(monitor)
-    assert time.monotonic() - began < 60
-    assert resident() - before < 4 << 20
+    slowest = max(timed(lambda: version_by_a_new_connection(bare)) for _ in range(1000))
+    assert slowest < 0.9
+    assert resident() - before < 2 << 20
+
+
+def version_by_a_new_connection(guest):
+    with guest.monitor() as monitor:
+        return verbs.version(monitor)
 
 
 def test_all_of_it_works_inside_the_sandbox(tmp_path):
@@ -110,6 +114,7 @@ def ask_for_ever(guest, number):
             verbs.chardev_remove(monitor, f"c{number:03}-{turn:05}-whole")
 
 
+@pytest.mark.fault(73)
 @pytest.mark.slow
 def test_150_killed_clients_leave_no_command_behind(bare):
     dice = random.Random(2007)
@@ -134,6 +139,7 @@ def test_150_killed_clients_leave_no_command_behind(bare):
     assert slowest < 0.5
 
 
+@pytest.mark.fault(62)
 @pytest.mark.parametrize(
     "half", ["qui", "system_res", "\x1b", "\x1b[1;", "chardev-add null,id=x", '"', "q\x1b[D", "\t"]
 )
@@ -163,6 +169,7 @@ def test_random_rubbish_before_a_command_is_no_part_of_it(bare):
 FORGERIES = ["a\r\n(qemu) \r\nb", "Error: no", "unknown command: 'zz'\r\n(qemu) ", 'x "y\\', "ä\udcff"]
 
 
+@pytest.mark.fault(63)
 @pytest.mark.parametrize("name", FORGERIES)
 def test_names_that_forge_a_prompt_or_an_error_are_read_back_exactly(machine, tmp_path, name):
     iso = tmp_path / name
@@ -245,6 +252,7 @@ def test_a_mirror_is_cancelled_and_an_image_filled_from_below(machine):
         assert verbs.drives(monitor)[disk].backing is None
 
 
+@pytest.mark.fault(65)
 def test_media_come_and_go_by_short_names_whatever_they_are_called(machine, tmp_path):
     iso = tmp_path / "Û \n(qemu) \x01, comma.iso"
     iso.write_bytes(bytes(2048))
@@ -257,6 +265,7 @@ def test_media_come_and_go_by_short_names_whatever_they_are_called(machine, tmp_
         assert verbs.drives(monitor)["drive-ide0-1-0"].file is None
 
 
+@pytest.mark.fault(75)
 def test_snapshots_of_any_name(machine):
     with machine.monitor() as monitor:
         for tag in ("before update", "-x", 'a "b" \\c'):
@@ -313,6 +322,7 @@ def test_quit_ends_it_cleanly(bare):
     assert not (bare.folder / "qemu.pid").exists()
 
 
+@pytest.mark.fault(61)
 def test_a_killed_qemu_is_gone_and_its_pty_is_not_used(bare):
     monitor = bare.monitor()
     os.kill(bare.identity.pid, signal.SIGKILL)

@@ -28,6 +28,7 @@ def log(tmp_path):
     return str(tmp_path / "commands")
 
 
+@pytest.mark.fault(62)
 @pytest.mark.parametrize(
     "half",
     [
@@ -60,17 +61,20 @@ def test_what_stood_on_the_line_before_we_ever_came_is_not_executed(tmp_path, lo
         assert executed(guest) == ["stop"]
 
 
+@pytest.mark.fault(64)
 def test_two_banners_are_no_answer(tmp_path):
     with fake(tmp_path, banners=3) as guest, guest.monitor() as monitor:
         assert verbs.status(monitor).running
 
 
+@pytest.mark.fault(64)
 def test_a_banner_that_wipes_the_line_away_makes_us_type_it_again(tmp_path, log):
     with fake(tmp_path, log=log, wiped="system_re") as guest, guest.monitor() as monitor:
         verbs.system_reset(monitor)
         assert executed(guest).count("system_reset") == 1
 
 
+@pytest.mark.fault(63)
 @pytest.mark.parametrize(
     "text",
     ["a\n(qemu) \nb\n", "(qemu) ", "unknown command: 'zz0123456789abcdef'\n(qemu) \n", "\x1b[K\n\n", "", "Error: no\n"],
@@ -81,18 +85,21 @@ def test_an_answer_that_looks_like_a_prompt_is_handed_over_whole(tmp_path, text)
         assert verbs.status(monitor).running
 
 
+@pytest.mark.fault(68)
 def test_an_answer_byte_by_byte_is_put_together(tmp_path):
     text = "".join(f"line {number}\n" for number in range(50))
     with fake(tmp_path, chunk=1, delay=0.0001, replies={"info name": text}) as guest, guest.monitor() as monitor:
         assert monitor.command("info name", 20) == text
 
 
+@pytest.mark.fault(67)
 def test_a_long_answer_arrives_whole(tmp_path):
     text = "x" * 79 + "\n"
     with fake(tmp_path, replies={"info mtree": text * 13000}) as guest, guest.monitor() as monitor:
         assert monitor.command("info mtree", 20) == text * 13000
 
 
+@pytest.mark.fault(70)
 def test_silence_ends_at_the_deadline_and_names_guest_and_command_but_no_secret(tmp_path):
     faults = [{"on": "set_password", "do": "hang"}]
     with fake(tmp_path, faults=faults) as guest, guest.monitor() as monitor:
@@ -105,6 +112,7 @@ def test_silence_ends_at_the_deadline_and_names_guest_and_command_but_no_secret(
         )
 
 
+@pytest.mark.fault(68)
 def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path):
     script = {
         "replies": {"info name": "late\n", "info version": "7.2.22\n"},
@@ -118,6 +126,7 @@ def test_a_late_answer_is_not_taken_for_the_next_one(tmp_path):
             assert monitor.command("info name") == "late\n"
 
 
+@pytest.mark.fault(68)
 def test_the_same_connection_is_in_step_again_after_a_timeout(tmp_path):
     faults = [{"on": "info name", "do": "late", "seconds": 0.3}]
     with fake(tmp_path, faults=faults, replies={"info name": "late\n"}) as guest, guest.monitor() as monitor:
@@ -149,6 +158,7 @@ def test_a_qemu_that_dies_in_its_answer_has_not_answered(tmp_path, fault):
         verbs.drives(monitor)
 
 
+@pytest.mark.fault(69)
 def test_bytes_of_another_writer_make_the_answer_worthless_but_not_the_next(tmp_path, log):
     faults = [{"on": "system_powerdown", "do": "typed", "text": " now"}]
     with fake(tmp_path, log=log, faults=faults) as guest, guest.monitor() as monitor:
@@ -157,6 +167,7 @@ def test_bytes_of_another_writer_make_the_answer_worthless_but_not_the_next(tmp_
         assert verbs.status(monitor).running
 
 
+@pytest.mark.fault(72)
 def test_unknown_words_of_another_version_are_refused(tmp_path):
     with (
         fake(tmp_path, replies={"info status": "The VM is running\n"}) as guest,
@@ -215,6 +226,7 @@ def test_one_process_cannot_talk_over_itself(tmp_path):
         guest.monitor()
 
 
+@pytest.mark.fault(61)
 def test_a_pty_that_is_another_process_s_by_now_gets_no_byte(tmp_path):
     master, slave = os.openpty()
     try:
@@ -228,6 +240,7 @@ def test_a_pty_that_is_another_process_s_by_now_gets_no_byte(tmp_path):
         os.close(slave)
 
 
+@pytest.mark.fault(67)
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -27,6 +27,7 @@ def unquote(text: str) -> str:
     return out
 
 
+@pytest.mark.fault(65)
 @given(st.binary(max_size=MAX_ARGUMENT))
 def test_an_argument_arrives_as_it_is_or_is_refused(data):
     carried = not any((byte < 0x20 and byte not in b"\n\r") or byte in (0x7F, 0x9B) for byte in data)
@@ -39,12 +40,14 @@ def test_an_argument_arrives_as_it_is_or_is_refused(data):
             quote(data)
 
 
+@pytest.mark.fault(65)
 @pytest.mark.parametrize("name", ["Ûber", "ěx", "a\tb", "a\x1b[Db", "a\x7f", "\x01"])
 def test_names_that_the_monitor_would_mangle_are_refused(name):
     with pytest.raises(MonitorError, match="cannot be sent to the monitor of QEMU"):
         quote(name)
 
 
+@pytest.mark.fault(66)
 def test_a_name_that_would_be_cut_is_refused():
     assert quote("x" * 1023)
     with pytest.raises(MonitorError, match="argument of 1024 bytes is too long"):

@@ -120,6 +120,7 @@ def _is_running(guest: Guest) -> bool:
     take_back(guest)  # it may stand still since a save that was cut off
     with guest.monitor() as monitor:
         found = verbs.status(monitor)
+        verbs.migration(monitor)  # what will have to be understood later is seen to be, before anything begins
     if found.reason in ("inmigrate", FINISHING):
         raise OperationFailed(f"the guest cannot be saved now: it is {found.reason}")
     return found.running
