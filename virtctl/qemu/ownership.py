@@ -42,7 +42,7 @@ def admit_all(guest: Guest, plan: Plan) -> None:
 def admit(guest: Guest, path: str, *, write: bool) -> None:
     """Sees to it that the guest's QEMU can open an image. Raises SystemFault naming image, user and cure."""
     account = guest.account
-    if account is None or _trouble(account, path, write=write) is None:
+    if account is None or (_trouble(account, path, write=write) is None and not _is_given(path, account)):
         return
     paths = guest.context.paths
     dynamic = load_settings(paths).dynamic_ownership
@@ -123,6 +123,13 @@ def _disk(disk: Disk) -> Iterator[Need]:
                 for place in check_chain(named, kind, f"disk '{disk.target}'")[1:]:
                     yield Need(place, write=False)
         below = below.backing
+
+
+def _is_given(path: str, account: Account) -> bool:
+    """Whether the file is that user's, for good or because another guest has it: then it is to stay so for this one."""
+    with suppress(OSError):
+        return os.stat(path).st_uid == account.uid  # noqa: PTH116 - the document's path as it is
+    return False
 
 
 def _trouble(account: Account, path: str, *, write: bool) -> OSError | None:
