@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
+import select
+import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,8 @@ from tests.support import documents, guests
 from tests.support.keepers import keepers, kept
 from tests.support.program import Program, pids_below
 from tests.support.waiting import eventually
+from virtctl.qemu import logkeeper
+from virtctl.state import logreport
 
 pytestmark = pytest.mark.qemu
 
@@ -175,6 +181,43 @@ def test_a_guest_outlives_its_log_keeper_and_gets_another(virtctl: Program, tmp_
     assert "output lost: the log keeper had ended" in virtctl("dominfo", "logs").err
 
 
+@pytest.fixture
+def loop_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that can be frozen: then who writes to it waits, as for a disk that does not answer."""
+    image, place = tmp_path / "ext4.img", tmp_path / "ext4"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    for words in (["mkfs.ext4", "-q", "-F", image], ["mount", "-o", "loop", image, place]):
+        if shutil.which(str(words[0])) is None or subprocess.run(words, capture_output=True, check=False).returncode:
+            pytest.skip("needs the right to mount, and ext4")
+    yield place
+    subprocess.run(["fsfreeze", "-u", place], capture_output=True, check=False)
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.mark.fault(43)
+def test_a_log_disk_that_does_not_answer_keeps_nobody_waiting(loop_disk: Path, tmp_path: Path) -> None:
+    log, report = loop_disk / "log", tmp_path / "logs.json"
+    source, pipe = os.pipe()
+    told = os.open(report, os.O_WRONLY | os.O_CREAT, 0o600)
+    spec = marshal.dumps((told, [("serial0", os.fsencode(log), source, 16 << 20, 0, 0, 0)]))
+    subprocess.run([sys.executable, "-I", "-S", logkeeper.__file__], input=spec, pass_fds=[source, told], check=True)
+    os.close(source)
+    os.write(pipe, b"before\n")
+    eventually(lambda: log.exists() and log.read_bytes() == b"before\n", "the log is written")
+    subprocess.run(["fsfreeze", "-f", loop_disk], check=True)
+    for _ in range(8 << 10):
+        os.write(pipe, b"x" * 1023 + b"\n")  # it would wait here for ever
+    eventually(lambda: logreport.lost(tmp_path), "the loss is told while the disk does not answer")
+    subprocess.run(["fsfreeze", "-u", loop_disk], check=True)
+    eventually(lambda: b"bytes lost: the disk did not answer]\n" in log.read_bytes(), "the loss is told in the log")
+    os.write(pipe, b"after\n")
+    os.close(pipe)
+    eventually(lambda: log.read_bytes().endswith(b"]\nafter\n"), "the log goes on")
+    os.close(told)
+
+
 def test_a_keeper_that_is_stopped_leaves_the_monitor_answering(virtctl: Program, tmp_path: Path) -> None:
     document, log = tmp_path / "flood.xml", tmp_path / "log"
     image = guests.flood_image(tmp_path / "flood.img")
@@ -193,8 +236,6 @@ def test_a_keeper_that_is_stopped_leaves_the_monitor_answering(virtctl: Program,
 
 def full_pipe(pid: int) -> Callable[[], bool]:
     """Whether a process has let a pipe run full: nobody can write into it."""
-    import select
-
     (pipe,) = {path for path in Path(f"/proc/{pid}/fd").iterdir() if str(path.readlink()).startswith("pipe:")}
 
     def full() -> bool:

@@ -103,6 +103,12 @@ class Log:
             self._late += max(0, len(data) - room)
 
     @property
+    def missing(self) -> tuple[int, str]:
+        """How many bytes the log lacks, and why the last of them; no reason where it lacks nothing."""
+        late = self._late
+        return self.ever + late, str(_LATE.strerror) if late else self.error
+
+    @property
     def unsettled(self) -> bool:
         """Whether there is something to write, or to tell of."""
         return bool(self._waiting or self._late or self.lost)
@@ -195,19 +201,19 @@ class Report:
     def __init__(self, fd: int, logs: list[Log]) -> None:
         self._fd = fd
         self._logs = logs
-        self._told: list[tuple[int, str]] = []
+        self._told = [(0, "") for _ in logs]
         self._length = 0
         self._next = 0.0
 
     def update(self, *, now: bool = False) -> None:
         """Writes what has changed, once a second at most unless `now`."""
-        known = [(log.ever, log.error) for log in self._logs if log.error]
+        known = [log.missing for log in self._logs]
         if known == self._told or not (now or time.monotonic() >= self._next):
             return
         import json  # only where something is lost, for it costs memory
 
-        found = {log.key: {"path": os.fsdecode(log.path), "lost": log.ever, "error": log.error}
-                 for log in self._logs if log.error}
+        found = {log.key: {"path": os.fsdecode(log.path), "lost": lost, "error": error}
+                 for log, (lost, error) in zip(self._logs, known, strict=True) if error}
         text = json.dumps(found).encode() + b"\n"
         self._length = max(self._length, len(text))
         try:

@@ -55,8 +55,34 @@ def pipe_for(key: str, path: str, undo: ExitStack) -> KeptLog:
     return KeptLog(key, path, fd, source)
 
 
-def start(context: Context, uuid: str, name: str, logs: Sequence[KeptLog], *, again: bool = False) -> int:
-    """Starts the keeper without waiting for it; the pid of its parent, for `await_up`. `again`: another has ended.
+class Beginning:
+    """A keeper that is being started: the process that goes when all is under way."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def await_up(self) -> None:
+        """Waits until the keeper has what it needs, which it mostly has long before QEMU. Raises OperationFailed."""
+        pidfd = os.pidfd_open(self._pid)
+        try:
+            if not ended_within(pidfd, UP_DEADLINE):
+                raise OperationFailed("the log keeper did not start")
+        finally:
+            os.close(pidfd)
+        pid, self._pid = self._pid, 0
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status != 0:
+            raise OperationFailed(f"the log keeper ended with status {status}", hint="its words are in QEMU's log")
+
+    def close(self) -> None:
+        """Lets it go: where the start failed it finds the pipes closed and ends."""
+        if self._pid:
+            with suppress(OperationFailed):
+                self.await_up()
+
+
+def start(context: Context, uuid: str, name: str, logs: Sequence[KeptLog], *, again: bool = False) -> Beginning:
+    """Starts the keeper without waiting for it. `again`: another has ended before.
 
     Raises SystemFault, ConfigSyntaxError.
     """
@@ -78,9 +104,10 @@ def start(context: Context, uuid: str, name: str, logs: Sequence[KeptLog], *, ag
         done.callback(os.close, words)
         shared = [report, *(log.source for log in logs)]
         try:
-            return os.posix_spawn(argv[0], argv, {"LC_ALL": "C"}, setsid=True, setsigmask=_DEAF, file_actions=[
+            pid = os.posix_spawn(argv[0], argv, {"LC_ALL": "C"}, setsid=True, setsigmask=_DEAF, file_actions=[
                 *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in shared),  # onto itself: clears close-on-exec
                 (os.POSIX_SPAWN_DUP2, spec, 0), (os.POSIX_SPAWN_DUP2, words, 1), (os.POSIX_SPAWN_DUP2, words, 2)])
+            return Beginning(pid)
         except OSError as error:
             raise SystemFault(f"cannot run the log keeper with '{argv[0]}'", error) from error
 
@@ -90,19 +117,6 @@ def _open_report(path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SystemFault(f"cannot open '{path}'", error) from error
-
-
-def await_up(pid: int) -> None:
-    """Waits until the keeper has what it needs, which it mostly has long before QEMU. Raises OperationFailed."""
-    pidfd = os.pidfd_open(pid)
-    try:
-        if not ended_within(pidfd, UP_DEADLINE):
-            raise OperationFailed("the log keeper did not start")
-    finally:
-        os.close(pidfd)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if status != 0:
-        raise OperationFailed(f"the log keeper ended with status {status}", hint="its words are in QEMU's log")
 
 
 def facts(logs: Sequence[KeptLog]) -> dict[str, tuple[str, int]]:
@@ -149,7 +163,7 @@ def revive(context: Context, status: Status) -> None:
                 done.callback(os.close, source)
                 os.set_blocking(source, True)
                 logs.append(KeptLog(key, status.facts[FACT][key][0], -1, source))
-            await_up(start(context, status.uuid, status.name, logs, again=True))
+            start(context, status.uuid, status.name, logs, again=True).await_up()
         except (SystemFault, OperationFailed, OSError) as error:
             context.warn(f"the log keeper of domain '{status.name}' has ended, and no other could be started: {error}")
             return

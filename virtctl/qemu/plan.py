@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from virtctl.domain.domain import Domain
 
 if TYPE_CHECKING:
-    from virtctl.qemu.logkeeping import KeptLog
+    from virtctl.qemu.logkeeping import Beginning, KeptLog
     from virtctl.qemu.privilege import Account
 
 
@@ -52,7 +52,7 @@ class Plan:
     account: Account | None = None
     warnings: list[str] = field(default_factory=list)
     logs: list[KeptLog] = field(default_factory=list)
-    keeper: int = 0
+    keeper: Beginning | None = None
     restoring: bool = False
     qemu_version: tuple[int, int, int] = (7, 2, 0)
 

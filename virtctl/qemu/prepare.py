@@ -127,6 +127,7 @@ def _chardevs(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -
         from virtctl.qemu.logkeeping import start
 
         plan.keeper = start(context, plan.domain.uuid or "", plan.domain.name or "", plan.logs)
+        undo.callback(plan.keeper.close)
 
 
 def _file_source(context: Context, plan: Plan, alias: str, chardev: Chardev, undo: ExitStack) -> None:

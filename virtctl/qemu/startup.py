@@ -136,10 +136,8 @@ def _bring_up(guest: Guest, plan: Plan, how: Launch) -> Guest:
             env=clean_environment(plan.runtime) | environment(plan.domain), account=plan.account) as child:
         who = child.identity
         guest.update(pid=who.pid, start_time=who.start_time, boot_id=who.boot_id, pty=child.pts)
-        if plan.keeper:
-            from virtctl.qemu.logkeeping import await_up
-
-            await_up(plan.keeper)
+        if plan.keeper is not None:
+            plan.keeper.await_up()
         _first_words(guest, plan, how, child)
     for text in plan.warnings:
         guest.context.warn(text)

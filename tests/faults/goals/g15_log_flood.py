@@ -1,6 +1,6 @@
 """A guest that prints as fast as it can: what its log takes on the host, and what a broken log disk does to it.
 
-A trial is a second. In the first half the log is turned over; then its disk is full, then it is gone. Where the
+A trial is a second. For three quarters of them the log is turned over; then its disk is full, then it is gone. Where the
 number of trials is not the whole one, the limit of a log is smaller in proportion, so that as much happens.
 """
 
@@ -74,7 +74,7 @@ def measure(trials: int, seed: int) -> Result:
         settings.write_text(f"max_log_size = {limit}\nmax_log_backups = {BACKUPS}\n")
         settings.chmod(0o600)
         try:
-            figures = _flood(virtctl, folder, limit, trials / 2, violations)
+            figures = _flood(virtctl, folder, limit, trials * 0.75, violations)
             with _small_disk(folder / "disk") as disk:
                 _full(virtctl, folder, disk, pick.randrange(4, SMALL, 4), violations)
                 _gone(virtctl, folder, disk, violations)
