@@ -366,3 +366,26 @@ def test_a_rewritten_folder_of_qemu_misleads_nobody(site: Site, tmp_path: Path) 
     assert precious.stat().st_uid == 0
     assert machine.state() == "shut off (saved)"
     assert not work.exists()
+
+
+def test_images_that_come_later_are_given_as_well(site: Site) -> None:
+    """A disk that is plugged in, under a name that no monitor can carry; a medium that is changed."""
+    image, medium = site.images / 'plugged "in"\n.img', site.images / "medium.img"
+    for path in (image, medium):
+        path.write_bytes(bytes(1 << 20))
+        path.chmod(0o600)
+    disk = guests.counter_image(site.images / "disk.img")
+    drive = "<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/></disk></devices>"
+    text = documents.machine("later", disk).replace("</devices>", drive)
+    (site.images / "d.xml").write_text(text.replace("<devices>", "<features><acpi/></features><devices>"))
+    site.program.ok("create", site.images / "d.xml")
+    (site.images / "disk.xml").write_text(
+        "<disk type='file'><driver name='qemu' type='raw'/><source file='" +
+        str(image).replace('"', "&quot;").replace("\n", "&#10;") + "'/><target dev='vdb' bus='virtio'/></disk>")
+    site.program.ok("attach-device", "later", site.images / "disk.xml")
+    assert image.stat().st_uid == NOBODY
+    site.program.ok("change-media", "later", "hdc", medium, "--live")
+    assert medium.stat().st_uid == NOBODY
+    confined(site.pid())
+    site.program.ok("destroy", "later")
+    assert site.owners() == {ROOTS}

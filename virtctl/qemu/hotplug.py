@@ -38,8 +38,9 @@ from virtctl.qemu.documents import devices_of
 from virtctl.qemu.failures import explained
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.nics import prepare_nics
+from virtctl.qemu.ownership import admit_disk
 from virtctl.qemu.plan import Plan
-from virtctl.qemu.sources import qemu_name
+from virtctl.qemu.sources import absolute_name
 from virtctl.schema import xmlio
 from virtctl.schema.element import Mode
 from virtctl.schema.node import Node, to_text
@@ -130,6 +131,8 @@ def _attach_live(context: Context, guest: Guest, device: Node) -> None:
     with ExitStack() as undo:
         plan = _plan(context, guest, live)
         _prepare(context, plan, [wanted], undo)
+        if isinstance(wanted, Disk):
+            admit_disk(guest, wanted)
         for controller in controllers:
             _attach_live(context, guest, controller.to_node(LIVE))
         _plug(context, guest, plan, wanted)
@@ -187,7 +190,8 @@ def _plan(context: Context, guest: Guest, live: Domain) -> Plan:
     for module in MODULES:
         import_module(f"virtctl.qemu.{module}")
     version = [int(part) for part in guest.status.qemu_version.split(".")]
-    return Plan(live, guest.status.emulator, guest.folder, qemu_version=(version[0], version[1], version[2]))
+    return Plan(live, guest.status.emulator, guest.work, qemu_version=(version[0], version[1], version[2]),
+                account=guest.account)
 
 
 def _prepare(context: Context, plan: Plan, new: list[Device], undo: ExitStack) -> None:
@@ -205,9 +209,9 @@ def _spoken(guest: Guest, device: Device) -> Device:
         return device
     copy = device.clone()
     if copy.source is not None and copy.source.file is not None:
-        copy.source.file = str(guest.folder / qemu_name(guest, copy.source.file))
+        copy.source.file = absolute_name(guest, copy.source.file)
     elif copy.source is not None and copy.source.dev is not None:
-        copy.source.dev = str(guest.folder / qemu_name(guest, copy.source.dev))
+        copy.source.dev = absolute_name(guest, copy.source.dev)
     return copy
 
 

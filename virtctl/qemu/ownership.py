@@ -55,6 +55,13 @@ def admit(guest: Guest, path: str, *, write: bool) -> None:
                           hint=_cure(account, path, f"{settings_path(paths)}" if not dynamic else None))
 
 
+def admit_disk(guest: Guest, disk: Disk) -> None:
+    """The same for a disk that is plugged in."""
+    if guest.account is not None and not disk.empty:
+        for need in _disk(disk):
+            admit(guest, need.path, write=need.write)
+
+
 def admit_chain(guest: Guest, path: str, format: str | None, *, write: bool) -> None:
     """The same for an image with all that lies below it, which is only read."""
     if guest.account is not None:

@@ -13,6 +13,7 @@ from virtctl.domain.domain import Domain
 from virtctl.errors import InvalidArgument
 from virtctl.qemu.guest import Guest
 
+_HERE = "/proc/self/cwd/"
 _CLEAN = re.compile(r"/[A-Za-z0-9_@%+=./-]{1,200}")  # what can stand in a monitor command as it is
 
 
@@ -84,8 +85,15 @@ def qemu_name(guest: Guest, path: str) -> str:
     return guest.reach(short_path(guest.work, Path(path)))
 
 
+def absolute_name(guest: Guest, path: str) -> str:
+    """The same where only an absolute name will do; the way to its own folder is not shut to any QEMU."""
+    name = qemu_name(guest, path)
+    return name if name.startswith("/") else f"{_HERE}{name}"
+
+
 def real_path(guest: Guest, name: str) -> str:
     """The image behind a name that QEMU uses: a link that `qemu_name` made is resolved."""
+    name = name.removeprefix(_HERE)
     place = Path(name) if name.startswith("/") else guest.work / name
     if place.parent != guest.work:
         return name
