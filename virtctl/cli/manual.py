@@ -33,6 +33,16 @@ ENVIRONMENT = (
     ("NO_COLOR", "when set, tables are plain text on a terminal, too"),
 )
 
+FILES = (
+    ("/etc/virtctl/qemu/NAME.xml", "definitions; autostart/ beside them has links to those that start with the host"),
+    ("/etc/virtctl/qemu.conf", "settings for all guests: user, group, dynamic_ownership, save_image_format, "
+     "max_log_size (bytes of one log file of a guest, 2097152; 0 is no limit) and max_log_backups (older ones beside "
+     "it, 3)"),
+    ("/var/lib/virtctl/qemu", "managed saves, NVRAM, history, and what undo brings back"),
+    ("/run/virtctl/qemu/UUID", "what is known of a running guest"),
+    ("/var/log/virtctl/qemu/NAME.log", "what QEMU says; NAME.log.0 is what it said before"),
+)
+
 STATUS = """\
 0 when the last command succeeded, 1 for every failure, 130 after an interrupt.
 """
@@ -60,6 +70,9 @@ def _page(command: Callable[[str], VirshCommand]) -> Iterator[str]:
             yield from _command(row, command(row.name))
     yield ".SH ENVIRONMENT"
     for name, doc in ENVIRONMENT:
+        yield f".TP\n.B {roff(name)}\n{roff(doc)}"
+    yield ".SH FILES"
+    for name, doc in FILES:
         yield f".TP\n.B {roff(name)}\n{roff(doc)}"
     yield ".SH EXIT STATUS"
     yield roff(STATUS)

@@ -1,7 +1,7 @@
 """A guest that prints as fast as it can: what its log takes on the host, and what a broken log disk does to it.
 
-A trial is a second. For three quarters of them the log is turned over; then its disk is full, then it is gone. Where the
-number of trials is not the whole one, the limit of a log is smaller in proportion, so that as much happens.
+A trial is a second. For three quarters of them the log is turned over; then its disk is full, then it is gone. Where
+the number of trials is not the whole one, the limit of a log is smaller in proportion, so that as much happens.
 """
 
 from __future__ import annotations
