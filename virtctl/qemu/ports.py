@@ -6,7 +6,7 @@ import socket
 
 from virtctl.domain.devices import Devices
 from virtctl.domain.devices.graphics import Graphics
-from virtctl.errors import InternalError
+from virtctl.errors import InternalError, UnsupportedConfig
 from virtctl.qemu.plan import Plan
 
 FIRST, LAST = 5900, 65535
@@ -16,6 +16,8 @@ WEBSOCKET_FIRST = 5700
 def choose_ports(plan: Plan, devices: Devices) -> None:
     """Gives every display server that asks for one its port, in place. Raises InternalError when none is free."""
     shown = devices.all(Graphics)
+    for one in shown:
+        _refuse_wrong(one)
     taken = {port for one in shown for port in (one.port, one.tls_port, one.websocket) if port is not None and port > 0}
     for graphics in shown:
         if graphics.type not in ("vnc", "spice"):
@@ -30,6 +32,14 @@ def choose_ports(plan: Plan, devices: Devices) -> None:
         if graphics.websocket == -1:
             graphics.websocket, graphics.websocket_generated = free_port(taken, WEBSOCKET_FIRST), True
             taken.add(graphics.websocket)
+
+
+def _refuse_wrong(graphics: Graphics) -> None:
+    """A port that cannot be had is not silently another one."""
+    first = FIRST if graphics.type == "vnc" else 1
+    for port in (graphics.port, graphics.tls_port):
+        if port not in (None, -1, 0) and not first <= port <= LAST:
+            raise UnsupportedConfig(f"{graphics.type} port {port} must be in range [{first},{LAST}]")
 
 
 def free_port(taken: set[int], first: int) -> int:
