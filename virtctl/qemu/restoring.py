@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from virtctl.domain.domain import Domain
     from virtctl.qemu.saveimage import SaveImage
 
-UNPACK_LIMIT = 1 << 42  # bytes that a compressed image may unpack to
+UNPACK_MORE = 512 * 2**20  # bytes that a compressed image may unpack to beside three times the guest's memory
 
 
 def restore(context: Context, path: Path, options: RestoreOptions) -> str:
@@ -90,11 +90,17 @@ def _launch_from(context: Context, image: SaveImage, domain: Domain, how: Launch
     from virtctl.state.atomic import make_dir
 
     make_dir(context.paths.saves)
-    fd = image.open_stream(context.paths.saves, UNPACK_LIMIT)
+    fd = image.open_stream(context.paths.saves, _unpack_limit(domain))
     try:
         return launch(context, domain, how._replace(incoming=fd))
     finally:
         os.close(fd)
+
+
+def _unpack_limit(domain: Domain) -> int:
+    """What a stream can be long: a page may be sent more than once, and the devices have memory too."""
+    most = max(domain.memory or 0, domain.max_memory or 0)
+    return 3 * most * 1024 + UNPACK_MORE
 
 
 def start_saved(context: Context, target: Target, *, paused: bool, autodestroy: bool) -> Guest:

@@ -127,7 +127,7 @@ def split_data(header: Header, data: bytes) -> tuple[str, str | None]:
     end = header.cookie_offset or header.data_length
     xml = data[:end].partition(b"\0")[0]
     cookie = data[end:].partition(b"\0")[0] if header.cookie_offset else None
-    if not xml or len(xml) > MAX_XML or (header.cookie_offset and len(xml) == end):
+    if not xml or len(xml) > MAX_XML or len(xml) == end:  # the last: no NUL ends it
         raise ImageError("failed to read domain XML")
     try:
         return xml.decode(), cookie.decode() if cookie else None

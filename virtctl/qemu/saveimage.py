@@ -111,7 +111,7 @@ class SaveImage:
         except OSError as cause:
             raise SystemFault(f"cannot create a file in '{folder}'", cause) from cause
         try:
-            compress.decompress(self.compression, self.fd, self.stream_offset, lambda data: write_all(fd, data), limit)
+            compress.decompress(self.compression, self.fd, self.stream_offset, _checked_writer(fd), limit)
             _check_start("raw", os.pread(fd, 16, 0))
             os.lseek(fd, 0, os.SEEK_SET)
         except OSError as cause:
@@ -212,6 +212,20 @@ def _read_exactly(fd: int, length: int, offset: int) -> bytes:
     while len(data) < length and (chunk := os.pread(fd, length - len(data), offset + len(data))):
         data += chunk
     return data
+
+
+def _checked_writer(fd: int) -> Callable[[bytes], None]:
+    """Writes what is unpacked; refuses at once, not at its end, what does not begin as a stream of QEMU."""
+    seen = 0
+
+    def write(data: bytes) -> None:
+        nonlocal seen
+        if seen < 16 <= seen + len(data):
+            _check_start("raw", (os.pread(fd, 16, 0) + data)[:16])
+        write_all(fd, data)
+        seen += len(data)
+
+    return write
 
 
 def _check_start(kind: str, start: bytes) -> None:
