@@ -9,12 +9,21 @@ import signal
 import sys
 from typing import TextIO
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# Control characters, bytes that are no letters, and what turns the direction of writing round; a carriage return only
+# begins a text (progress that is written over) or ends a line.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]"
+                      "|(?<!\\A)\r(?!\n)")
 
 
 def shown(text: str) -> str:
-    """The text with control characters spelled out, so that no name or message can drive a terminal."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    """The text with such characters spelled out, so that no name or message can drive a terminal."""
+    return _CONTROL.sub(lambda found: _spelled(ord(found[0])), text)
+
+
+def _spelled(code: int) -> str:
+    if 0xDC80 <= code <= 0xDCFF:  # how Python keeps a byte that is no letter
+        code &= 0xFF
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 class OutputLost(Exception):

@@ -144,7 +144,8 @@ class Context:
 
     def again(self, target: Target) -> Target:
         """The same domain, read anew: for use right after its lock was taken."""
-        self._mend(target.uuid)
+        if self._mend(target.uuid):
+            self._journal.refuse_newer(target.uuid)
         status = statuses.load(self.paths, target.uuid)
         if status is not None and (status.facts.get("starting") or not statuses.is_running(status)):
             from virtctl.qemu.endings import settle

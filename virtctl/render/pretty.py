@@ -27,4 +27,7 @@ def print_table(content: Table, file: TextIO) -> None:
         shown.add_column(heading, overflow="fold")
     for row in content.rows:
         shown.add_row(*(Text(safe(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
-    Console(file=file, highlight=False).print(shown)
+    console = Console(file=file, highlight=False)
+    if console.width < 1:  # COLUMNS=0: nothing at all would be shown
+        console.width = 80
+    console.print(shown)

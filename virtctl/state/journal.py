@@ -20,6 +20,7 @@ from virtctl.state import liveness
 from virtctl.state.atomic import make_dir, read_file, reap, remove_file, write_file
 
 FORMAT = 1
+NEWER = "use that version for this domain"
 _SUFFIX = ".json"
 _MAX_RECORD = 16 * 1024 * 1024
 
@@ -122,6 +123,19 @@ class Journal:
         """The records whose writer is gone: what `recover` has to finish or to undo."""
         return [record for record in self.pending(uuid, problems) if not record.in_progress()]
 
+    def refuse_newer(self, uuid: str) -> None:
+        """Raises `OperationFailed` over a record of a newer virtctl: nobody changes a domain in the middle of what he
+        does not understand.
+        """
+        for path in self._files(uuid):
+            try:
+                _read(path)
+            except FileNotFoundError:
+                continue
+            except OperationFailed as error:
+                if error.hint == NEWER:
+                    raise
+
     def holds(self, uuid: str) -> bool:
         """Whether there is any record of a domain: one reading of a folder, for the start of every command."""
         return bool(self._files(uuid))
@@ -156,7 +170,7 @@ def _read(path: Path) -> Record:
     try:
         facts = json.loads(data)
         if facts.pop("format") > FORMAT:
-            raise OperationFailed(f"journal record '{path}' was written by a newer virtctl")
+            raise OperationFailed(f"journal record '{path}' was written by a newer virtctl", hint=NEWER)
         record = Record(path=path, **{field: facts[field] for field in Record._fields if field != "path"})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as cause:
         raise OperationFailed(f"journal record '{path}' is broken: {cause}") from cause

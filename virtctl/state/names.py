@@ -75,7 +75,7 @@ def read_definition(path: Path) -> bytes:
 def identify(data: bytes) -> Entry:
     """The name and uuid that a definition holds. Raises `XmlError` when it is truncated or has none."""
     match = _HEAD.match(data)
-    if match and data.rstrip().endswith(b"</domain>"):
+    if match and data.rstrip().endswith(b"</domain>") and data.count(b"</domain>") == 1:
         return Entry(match[1].decode(), canonical_uuid(match[2].decode()))
     return _identify_slowly(data)
 
