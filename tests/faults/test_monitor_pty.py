@@ -20,9 +20,12 @@ from tests.support.program import Program
 from tests.support.waiting import eventually
 from virtctl.errors import MonitorError, MonitorTimeout
 from virtctl.qemu import verbs
+from virtctl.qemu.monitor import Monitor
 from virtctl.state import status as statuses
 
 pytestmark = pytest.mark.qemu
+
+MACHINE = ("-machine", "pc", "-accel", "tcg", "-m", "8", "-nodefaults", "-no-user-config", "-display", "none")
 
 
 @pytest.fixture
@@ -130,7 +133,7 @@ def test_what_another_process_types_is_never_taken_for_an_answer(bare: Guest) ->
         for _ in range(200):
             try:
                 with bare.monitor(2) as monitor:
-                    assert monitor.command("info uuid", 1) == f"{UUID}\n"
+                    assert verbs.uuid(monitor) == UUID
                     assert verbs.status(monitor, 1) == (True, "")
                 right += 1
             except (MonitorError, MonitorTimeout):
@@ -169,10 +172,38 @@ def test_a_monitor_that_a_command_blocks_is_told_of_in_time_and_nothing_is_run_l
     program.ok("suspend", NAME)
 
 
+def silence(monitor: Monitor) -> str:
+    """What is said when QEMU does not answer, nothing when it does."""
+    try:
+        monitor.command("info migrate", 0.3)
+    except MonitorTimeout as error:
+        return error.message
+    return ""
+
+
+@pytest.mark.fault(70)
+def test_a_helper_that_does_not_end_holds_the_monitor_up_and_nothing_is_run_late(tmp_path: Path) -> None:
+    """QEMU waits for a helper of its stream with all of its main loop, when the stream is through."""
+    done = tmp_path / "done"
+    os.mkfifo(done)
+    with running(monitored(EMULATOR, *MACHINE, "-S"), tmp_path / "run") as guest:
+        held = os.open(done, os.O_RDWR)
+        with guest.monitor() as monitor:
+            assert monitor.command(f'migrate -d "exec:cat >/dev/null; read word <{done}"') == ""
+        with guest.monitor() as monitor:
+            told = eventually(lambda: silence(monitor), "the monitor is held up")
+        assert told == "monitor of domain 'vm1' did not answer 'info migrate' within 0.3 seconds"
+        with guest.monitor() as monitor, pytest.raises(MonitorTimeout, match="did not answer 'quit' within"):
+            monitor.command("quit", 0.2)
+        os.write(held, b"\n")
+        os.close(held)
+        with guest.monitor() as monitor:
+            assert verbs.migration(monitor).status == "completed"
+
+
 @pytest.mark.fault(70)
 def test_a_guest_whose_memory_does_not_arrive_is_said_to_wait_for_it(tmp_path: Path) -> None:
-    machine = ("-machine", "pc", "-accel", "tcg", "-m", "8", "-nodefaults", "-no-user-config", "-display", "none")
-    argv = monitored(EMULATOR, *machine, "-incoming", "unix:door")
+    argv = monitored(EMULATOR, *MACHINE, "-incoming", "unix:door")
     with running(argv, tmp_path / "run") as guest, socket.socket(socket.AF_UNIX) as stream:
         stream.connect(str(guest.folder / "door"))
         stream.send(b"QEVM\0\0\0\3")

@@ -166,7 +166,8 @@ class Monitor:
         """Runs one command line and returns its answer, lines ended by a newline; errors of QEMU are answers too.
 
         Raises MonitorTimeout after `deadline` seconds, MonitorGone when QEMU ends, MonitorError when the line cannot
-        be sent, or when somebody else's bytes came in between so that the answer cannot be relied on.
+        be sent, or when somebody else's bytes came in between so that the answer cannot be relied on. Only somebody's
+        Enter, just before ours, cannot be told: it adds a prompt to the answer, which no parser takes.
         """
         data = _sendable(line)
         began = time.monotonic()

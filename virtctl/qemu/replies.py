@@ -259,7 +259,7 @@ def uuid(reply: str) -> str:
 
 def version(reply: str) -> tuple[int, int, int]:
     """`info version`: 7.2.22Debian 1:7.2+dfsg-7 is (7, 2, 22)."""
-    found = re.match(r"(\d+)\.(\d+)\.(\d+)", reply)
+    found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)[^\n]*\n", reply)
     if found is None:
         unexpected("info version", reply)
     return int(found[1]), int(found[2]), int(found[3])
