@@ -13,7 +13,7 @@ pytestmark = pytest.mark.qemu
 
 @pytest.mark.fault(62, 73)
 def test_killed_clients_of_the_monitor() -> None:
-    result = g07_monitor_kills.measure(100, 73)
+    result = g07_monitor_kills.measure(150, 73)
     assert not result.violations
     assert " 0 lines were left half typed" not in result.figures
 

@@ -130,7 +130,7 @@ def test_what_another_process_types_is_never_taken_for_an_answer(bare: Guest) ->
     os.read(ready, 1)
     right = spoiled = 0
     try:
-        for _ in range(200):
+        for _ in range(80):
             try:
                 with bare.monitor(2) as monitor:
                     assert verbs.uuid(monitor) == UUID
