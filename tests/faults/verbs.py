@@ -14,6 +14,7 @@ from virtctl.drivers.qemu import QemuDriver
 from virtctl.errors import VirtctlError
 from virtctl.qemu.images import create
 from virtctl.values import (
+    Affect,
     BlockCommit,
     BlockCopy,
     DumpCoreOptions,
@@ -40,7 +41,7 @@ def document(disk: Path, note: str = "old", format: str = "raw") -> str:
     <disk type='file' device='disk'>
       <driver name='qemu' type='{format}'/><source file='{disk}'/><target dev='vda' bus='virtio'/>
     </disk>
-    <controller type='usb' model='none'/><memballoon model='none'/>
+    <controller type='usb' model='none'/><controller type='scsi' model='virtio-scsi'/><memballoon model='none'/>
   </devices>
 </domain>"""
 
@@ -56,6 +57,7 @@ class Lab:
         self.overlay = folder / "overlay.qcow2"
         self.image = folder / "memory.save"
         self.core = folder / "core"
+        self.more = folder / "more.img"
         self.note = "old"
 
     def wipe(self) -> None:
@@ -66,7 +68,7 @@ class Lab:
             if row.id is not None:
                 driver.destroy(row.name)
         for row in driver.rows(_EVERYTHING):
-            driver.undefine(row.name, UndefineOptions(managed_save=True))
+            driver.undefine(row.name, UndefineOptions(managed_save=True, nvram=True))
         settings = self.folder.parent / "etc" / "qemu.conf"
         for path in (self.copy, self.overlay, self.image, self.core, settings, *self.folder.parent.rglob(".tmp-*")):
             path.unlink(missing_ok=True)
@@ -124,6 +126,22 @@ class Lab:
         self.chained()
         self.driver.blockcommit(NAME, "vda", BlockCommit(active=True))
         eventually(lambda: (job := self.driver.blockjob(NAME, "vda")) is not None and job.ready, "it is committed")
+
+    def second(self) -> str:
+        """Another disk, as a device."""
+        self.more.write_bytes(bytes(65536))
+        return (f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{self.more}'/>"
+                "<target dev='sda' bus='scsi'/></disk>")
+
+    def plugged(self) -> None:
+        """The domain running with the other disk plugged in, and defined with it."""
+        self.running()
+        self.driver.attach_device(NAME, self.second(), Affect(live=True, config=True))
+
+    def has_second(self) -> list[bool]:
+        """Whether the live document, the definition and QEMU have the other disk."""
+        texts = [self.driver.dumpxml(NAME, DumpOptions(inactive=inactive)) for inactive in (False, True)]
+        return [*("'sda'" in text for text in texts), "scsi0-0-0-0" in self.driver.monitor_hmp(NAME, "info block")]
 
     def depth(self) -> int:
         """How many images QEMU has in the disk's chain."""
@@ -228,6 +246,12 @@ VERBS = [
     Verb("commit-pivot", lambda lab: lab.committing(), lambda lab: lambda d: d.blockjob_pivot(NAME, "vda"),
          lambda lab: str(lab.disk) in lab.driver.dumpxml(NAME, DumpOptions(inactive=True)), frozenset({"running"}),
          keeps=True),
+    Verb("attach-disk", lambda lab: lab.running(),
+         lambda lab: lambda d, xml=lab.second(): d.attach_device(NAME, xml, Affect(live=True, config=True)),
+         lambda lab: all(lab.has_second()), frozenset({"running"}), keeps=True),
+    Verb("detach-disk", lambda lab: lab.plugged(),
+         lambda lab: lambda d: d.detach_device(NAME, "<disk><target dev='sda'/></disk>", Affect(live=True, config=True)),
+         lambda lab: not any(lab.has_second()), frozenset({"running"}), keeps=True),
     Verb("blockresize", lambda lab: lab.running(), lambda lab: lambda d: d.blockresize(NAME, "vda", 131072),
          lambda lab: lab.disk.stat().st_size == 131072, frozenset({"running"}), keeps=True),
 ]

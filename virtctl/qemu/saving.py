@@ -63,7 +63,7 @@ def save(context: Context, target: Target, path: Path, options: SaveOptions) -> 
             terminate(guest.identity, deadline=DESTROY_DEADLINE)
             statuses.conclude(context.paths, guest.status)
             if record.record.facts["kept"] is not None:
-                remove_file(Path(record.record.facts["kept"]), sync=False)
+                remove_file(Path(record.record.facts["kept"]))
             record.done()
 
 
@@ -192,7 +192,7 @@ def finish_interrupted(context: Context, guest: Guest | None, record: Record) ->
         return _take_back(guest, record)
     sync_folder(final.parent)
     if record.facts["kept"] is not None:
-        remove_file(Path(str(record.facts["kept"])), sync=False)
+        remove_file(Path(str(record.facts["kept"])))
     if guest is not None and not _stands_still(guest):
         aside = final.with_name(f"{final.name}.outdated")
         final.rename(aside)
