@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from virtctl.errors import UnsupportedConfig
+
 Value = str | int | bool | None
 
 
@@ -33,10 +35,17 @@ class Opt(NamedTuple):
 
 
 def props(head: str | None, pairs: Mapping[str, Value] | Iterable[tuple[str, Value]] = ()) -> str:
-    """`head,key=value,...`; a pair whose value is None is left out. `head` may be None."""
+    """`head,key=value,...`; a pair whose value is None is left out. `head` may be None.
+
+    Raises UnsupportedConfig for a key that would end where QEMU sees an equals sign or a comma in it.
+    """
     items = pairs.items() if isinstance(pairs, Mapping) else pairs
     parts = [escape(head)] if head is not None else []
-    parts += [f"{key}={text(value)}" for key, value in items if value is not None]
+    for key, value in items:
+        if value is not None:
+            if "," in key or "=" in key:
+                raise UnsupportedConfig(f"'{key}' is not the name of a property of QEMU's")
+            parts.append(f"{key}={text(value)}")
     return ",".join(parts)
 
 

@@ -32,6 +32,7 @@ def attribute(text: str | Path) -> str:
     return quoteattr(str(text), {"\n": "&#10;", "\t": "&#9;", "\r": "&#13;"})
 
 
+@pytest.mark.fault(79, 80)
 @pytest.mark.parametrize("name", NAMES, ids=[str(number) for number in range(len(NAMES))])
 def test_paths_reach_qemu_as_they_are(bench: Bench, name: str) -> None:
     image, disc, log = bench.image(f"{name}.img"), bench.image(f"{name}.iso"), bench.folder / f"{name}.log"
@@ -44,6 +45,7 @@ def test_paths_reach_qemu_as_they_are(bench: Bench, name: str) -> None:
     assert any(f",file={doubled}," in word for word in bench.words())
 
 
+@pytest.mark.fault(79)
 @pytest.mark.parametrize("name", ["odd, name=x", 'quo"te', "back\\slash", "two  blanks", "$HOME", "ě名前", "a=b,S=x"])
 def test_domains_of_any_name(bench: Bench, name: str) -> None:
     document = bench.document("")
@@ -55,6 +57,7 @@ def test_domains_of_any_name(bench: Bench, name: str) -> None:
     bench.program.ok("undefine", "--domain", name)
 
 
+@pytest.mark.fault(79)
 def test_a_kernel_of_any_name(bench: Bench) -> None:
     kernel = bench.folder / "vm, linuz"
     kernel.write_bytes(boot_sector())
@@ -75,12 +78,14 @@ def boot_sector() -> bytes:
     return bytes(header)
 
 
+@pytest.mark.fault(80)
 def test_relative_paths_are_refused(bench: Bench) -> None:
     for source in ("json:{}", "fat:/etc", "nbd:localhost:1", "relative.img"):
         words = bench.refused(f"<disk type='file'><source file={attribute(source)}/><target dev='vda'/></disk>")
         assert source in words
 
 
+@pytest.mark.fault(81)
 def test_a_guest_cannot_make_its_raw_disk_something_else(bench: Bench) -> None:
     """A raw disk into which the guest wrote the header of another format stays raw."""
     image = bench.image("a")
@@ -104,6 +109,7 @@ def test_passwords_are_never_on_a_command_line(bench: Bench, kind: str) -> None:
         assert "Auth: vnc" in bench.monitor("info vnc")
 
 
+@pytest.mark.fault(79)
 def test_vnc_on_a_socket_of_any_name(bench: Bench) -> None:
     folder = Path(f"/tmp/virtctl-{os.getpid()}")  # short, as sockets need it
     folder.mkdir()

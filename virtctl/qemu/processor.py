@@ -119,4 +119,8 @@ def cpu_option(domain: Domain) -> Opt:
     pairs += _timers(domain)
     if any(panic.model == "hyperv" for panic in (domain.devices or Devices()).all(Panic)):
         pairs.append(("hv-crash", True))
-    return Opt("cpu", props(cpu_model(domain), pairs))
+    model = cpu_model(domain)
+    for value in (model, *(value for _, value in pairs)):
+        if isinstance(value, str) and "," in value:  # here, and here alone, QEMU knows no way to write one
+            raise UnsupportedConfig(f"processor '{value}': a comma cannot be part of a model or feature")
+    return Opt("cpu", props(model, pairs))
