@@ -203,3 +203,24 @@ def test_a_clock_that_jumps_changes_nothing(lab: Lab, program: Program, tmp_path
     assert f"process {pid} is stopped" in jumping.error("suspend", NAME, seconds=10)
     os.kill(pid, signal.SIGCONT)
     jumping.ok("destroy", NAME, seconds=10)
+
+
+@pytest.mark.fault(107)
+def test_the_end_of_a_session_does_not_end_its_guests(lab: Lab) -> None:
+    """A shell on a terminal starts a guest; then its terminal hangs up and all of its session is told to end."""
+    lab.define()
+    root = lab.folder.parent
+    pid, terminal = os.forkpty()
+    if pid == 0:
+        os.environ["VIRTCTL_ROOT"] = str(root)
+        os.execvp("sh", ["sh", "-c", f"'{PROGRAM}' start {NAME}; read -r never"])
+    eventually(lambda: guests(root) and lab.driver.state(NAME).state == "running", "the guest runs")
+    (guest,) = guests(root)
+    assert os.getsid(guest) == guest != os.getsid(pid)
+    os.close(terminal)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    assert lab.driver.state(NAME).state == "running"
+    assert guests(root) == [guest]
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert all(word in readme for word in ("KillUserProcesses", "systemd-run --scope", "stop of a container"))

@@ -37,7 +37,8 @@ def emulator(domain: Domain, host: Host) -> None:
     if devices.emulator is None:
         raise UnsupportedConfig(f"No emulator found for arch '{arch}'")
     if host.arches_of(devices.emulator) is None:
-        raise VirtctlError(f"Cannot check QEMU binary {devices.emulator}: No such file or directory")
+        raise VirtctlError(f"Cannot check QEMU binary {devices.emulator}: No such file or directory",
+                           hint="install Debian's package qemu-system-x86")
 
 
 def machine(domain: Domain, host: Host) -> None:
