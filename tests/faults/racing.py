@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,10 +102,13 @@ def counting(root: Path, domain_of: Callable[[str], str] = str) -> Iterator[Seen
 
 
 def _watch(root: Path, domain_of: Callable[[str], str], stop: int, writer: int) -> None:
+    runtime = Paths.under(root).runtime
     most = looks = 0
+    strangers = frozenset(os.listdir("/proc"))  # noqa: PTH208 - names only
+    with suppress(PermissionError):
+        os.nice(-10)  # it must look in time, however busy the others are
     while True:
-        found = Counter(domain_of(stray.uuid) for stray in process.find_strays(Paths.under(root).runtime))
-        most = max([most, *found.values()])
+        most = max(most, _most_at_once(runtime, domain_of, strangers))
         looks += 1
         try:
             os.read(stop, 1)
@@ -114,3 +117,18 @@ def _watch(root: Path, domain_of: Callable[[str], str], stop: int, writer: int) 
             time.sleep(LOOK_EVERY)
     os.write(writer, f"{most} {looks}".encode())
     os._exit(0)
+
+
+def _most_at_once(runtime: Path, domain_of: Callable[[str], str], strangers: frozenset[str]) -> int:
+    """How many QEMUs the domain has that has most; looked at closely only where there may be two."""
+    works_in = []
+    for number in os.listdir("/proc"):  # noqa: PTH208 - some hundred times a second
+        if number.isdigit() and number not in strangers:
+            with suppress(OSError):
+                parent, _, uuid = os.readlink(f"/proc/{number}/cwd").rpartition("/")  # noqa: PTH115 - the same
+                if parent == str(runtime):
+                    works_in.append(domain_of(uuid.removesuffix(" (deleted)")))
+    most = max(Counter(works_in).values(), default=0)
+    if most < 2:
+        return most
+    return max(Counter(domain_of(stray.uuid) for stray in process.find_strays(runtime)).values(), default=0)
