@@ -285,7 +285,8 @@ class XenImport(NamedTuple):
 
 
 class ConsolePlace(NamedTuple):
-    """What `console` connects to: `kind` is `pty` or `unix`."""
+    """What `console` connects to: `kind` is `pty` or `unix`; `door` is what to open where that is not `path`."""
 
     kind: str
     path: str
+    door: str = ""

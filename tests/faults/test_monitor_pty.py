@@ -15,13 +15,15 @@ import pytest
 
 from tests.fakes.guests import BARE, EMULATOR, UUID, Guest, monitored, running
 from tests.faults.sweep import guests
-from tests.faults.verbs import NAME, Lab
+from tests.faults.verbs import NAME, Lab, document
 from tests.support.program import Program
 from tests.support.waiting import eventually
-from virtctl.errors import MonitorError, MonitorTimeout
+from virtctl.errors import MonitorError, MonitorTimeout, OperationFailed
 from virtctl.qemu import verbs
+from virtctl.qemu.guest import Guest as RunningGuest
 from virtctl.qemu.monitor import Monitor
 from virtctl.state import status as statuses
+from virtctl.values import StartOptions
 
 pytestmark = pytest.mark.qemu
 
@@ -43,14 +45,23 @@ def pty_of(lab: Lab) -> tuple[int, str]:
 
 
 ELSEWHERE = """
-import os, select, subprocess, sys
+import os, select, subprocess, sys, time
 number, command = sys.argv[1], sys.argv[2:]
 subprocess.run(["mount", "-t", "devpts", "-o", "newinstance,mode=600,ptmxmode=666", "devpts", "/dev/pts"], check=True)
 ends = [os.openpty()]
 while os.ttyname(ends[-1][1]) != "/dev/pts/" + number:
     ends.append(os.openpty())
-os.set_blocking(ends[-1][0], False)
-status = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
+desk = os.openpty()
+limit = time.monotonic() + 30
+child = subprocess.Popen(command, stdin=desk[1])
+while child.poll() is None and time.monotonic() < limit:  # a console gets a word, and is left
+    os.write(desk[0], b"word\\x1d")
+    try:
+        child.wait(0.05)
+    except subprocess.TimeoutExpired:
+        pass
+child.kill()
+status = child.wait()
 if select.select([ends[-1][0]], [], [], 0)[0]:
     sys.exit("a stranger was written to: %r" % os.read(ends[-1][0], 4096))
 sys.exit(status)
@@ -69,6 +80,33 @@ def test_where_dev_pts_is_another_file_system_the_stranger_of_that_number_gets_n
     inside.ok("suspend", NAME)
     assert inside.ok("domstate", NAME, "--reason").strip() == "paused (user)"
     program.ok("resume", NAME)
+
+
+@pytest.mark.fault(61)
+def test_a_console_is_that_of_the_guest_where_dev_pts_is_another_file_system(lab: Lab, program: Program) -> None:
+    text = document(lab.disk).replace("</devices>", "<serial type='pty'/></devices>")
+    lab.driver.define(text)
+    lab.driver.start(NAME, StartOptions())
+    console = lab.driver.ttyconsole(NAME) or ""
+    place = ("unshare", "-m", sys.executable, "-c", ELSEWHERE, console.rpartition("/")[2], *program.command)
+    said = Program(program.root, place).ok("console", NAME)
+    assert f"Connected to domain '{NAME}'" in said
+
+
+@pytest.mark.fault(61)
+def test_a_console_that_is_a_stranger_s_by_now_is_not_opened(lab: Lab) -> None:
+    lab.driver.define(document(lab.disk).replace("</devices>", "<serial type='pty'/></devices>"))
+    lab.driver.start(NAME, StartOptions())
+    path = lab.driver.ttyconsole(NAME) or ""
+    master, slave = os.openpty()
+    try:
+        guest = RunningGuest(lab.driver.context, lab.driver.context.find(NAME).active)
+        guest.write_live_text(guest.live_text().replace(f"'{path}'", f"'{os.ttyname(slave)}'"))
+        with pytest.raises(OperationFailed, match="does not belong to the QEMU of domain 'g'"):
+            lab.driver.console(NAME)
+    finally:
+        os.close(master)
+        os.close(slave)
 
 
 @pytest.mark.fault(71)

@@ -56,7 +56,7 @@ class Link:
 
     def _open(self) -> int:
         if self.place.kind == "pty":
-            return os.open(self.place.path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+            return os.open(self.place.door or self.place.path, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
         link = socket.socket(socket.AF_UNIX)
         link.connect(self.place.path)
         return link.detach()
@@ -68,7 +68,7 @@ class Link:
             if not self.force or time.monotonic() > deadline:
                 os.close(self.descriptor)
                 raise OperationFailed("Active console session exists for this domain")
-            if owner:
+            if owner > 0:  # 0 is out of our sight, -1 nobody in particular: those words would reach many others
                 os.kill(owner, signal.SIGHUP)
             time.sleep(0.02)
 

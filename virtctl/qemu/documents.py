@@ -11,10 +11,12 @@ from virtctl.domain.devices.disk import Disk
 from virtctl.domain.devices.graphics import Graphics
 from virtctl.domain.devices.interface import Interface
 from virtctl.domain.domain import Domain, read_domain, write_domain
-from virtctl.errors import InternalError, InvalidArgument, InvalidOperation, OperationFailed
+from virtctl.errors import InternalError, InvalidArgument, InvalidOperation, OperationFailed, SystemFault
+from virtctl.qemu import process
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.guest import Guest
 from virtctl.schema.element import Mode
+from virtctl.state.status import Status
 from virtctl.values import BlockRow, ConsolePlace, DumpOptions, InterfaceRow
 
 VNC_FIRST = 5900
@@ -118,11 +120,21 @@ def console(context: Context, target: Target, alias: str | None) -> ConsolePlace
         raise InternalError("cannot find character device (null)" if alias is None
                             else f"cannot find character device {alias}")
     if chardev.kind == "pty" and chardev.path:
-        return ConsolePlace("pty", chardev.path)
+        return _pty(target.status, chardev.path)
     if chardev.kind == "unix" and chardev.path:
         return ConsolePlace("unix", chardev.path)
     name = alias or getattr(chardev, "id", "") or "(null)"
     raise InternalError(f"character device {name} is not using a PTY")
+
+
+def _pty(status: Status, path: str) -> ConsolePlace:
+    """The pty as its QEMU sees it: here that number may be a stranger's, or soon be one's."""
+    try:
+        if process.pty_belongs_to(status.pid, path):
+            return ConsolePlace("pty", path, process.slave_of(status.pid, path))
+    except PermissionError as cause:
+        raise SystemFault(f"cannot look at process {status.pid} of domain '{status.name}'", cause) from cause
+    raise OperationFailed(f"console '{path}' does not belong to the QEMU of domain '{status.name}' (pid {status.pid})")
 
 
 def _find_chardev(devices: Devices, alias: str | None) -> Chardev | None:
