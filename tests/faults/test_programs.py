@@ -68,7 +68,7 @@ def test_an_emulator_that_is_missing_or_cannot_be_executed_is_named(lab: Lab) ->
     assert "install" in said
     emulator.write_text("#!/bin/sh\n")
     emulator.chmod(0o600)
-    assert f"'{emulator}': Permission denied" in refused(lab)
+    assert f"QEMU binary {emulator} is not executable: Permission denied [chmod +x {emulator}]" in refused(lab)
 
 
 @pytest.mark.fault(99)

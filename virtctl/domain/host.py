@@ -40,6 +40,7 @@ class Host(NamedTuple):
     security_model: str = "none"
     nvram_dir: str = "/var/lib/libvirt/qemu/nvram"
     runs: Callable[[str], bool] = lambda path: os.access(path, os.X_OK)  # whether a program is there
+    is_file: Callable[[str], bool] = os.path.isfile  # whether there is a file, a program or not
 
     def emulator(self, arch: str) -> str | None:
         """The QEMU program for an architecture, None when there is none."""

@@ -36,6 +36,9 @@ def emulator(domain: Domain, host: Host) -> None:
     devices.emulator = devices.emulator or host.emulator(arch)
     if devices.emulator is None:
         raise UnsupportedConfig(f"No emulator found for arch '{arch}'")
+    if host.arches_of(devices.emulator) is None and host.is_file(devices.emulator):
+        raise VirtctlError(f"QEMU binary {devices.emulator} is not executable: Permission denied",
+                           hint=f"chmod +x {devices.emulator}")
     if host.arches_of(devices.emulator) is None:
         raise VirtctlError(f"Cannot check QEMU binary {devices.emulator}: No such file or directory",
                            hint="install Debian's package qemu-system-x86")
