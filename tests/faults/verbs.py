@@ -28,6 +28,7 @@ from virtctl.values import (
 
 NAME = "g"
 _EVERYTHING = ListFilter(inactive=True)
+_EVERYWHERE = Affect(live=True, config=True)
 BOTH = frozenset({"running", "shut off"})
 
 
@@ -127,16 +128,21 @@ class Lab:
         self.driver.blockcommit(NAME, "vda", BlockCommit(active=True))
         eventually(lambda: (job := self.driver.blockjob(NAME, "vda")) is not None and job.ready, "it is committed")
 
+    def spared(self) -> None:
+        """The domain running, and another disk's image beside it."""
+        self.more.write_bytes(bytes(65536))
+        self.more.chmod(0o600)
+        self.running()
+
     def second(self) -> str:
         """Another disk, as a device."""
-        self.more.write_bytes(bytes(65536))
         return (f"<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{self.more}'/>"
                 "<target dev='sda' bus='scsi'/></disk>")
 
     def plugged(self) -> None:
         """The domain running with the other disk plugged in, and defined with it."""
-        self.running()
-        self.driver.attach_device(NAME, self.second(), Affect(live=True, config=True))
+        self.spared()
+        self.driver.attach_device(NAME, self.second(), _EVERYWHERE)
 
     def has_second(self) -> list[bool]:
         """Whether the live document, the definition and QEMU have the other disk."""
@@ -246,11 +252,11 @@ VERBS = [
     Verb("commit-pivot", lambda lab: lab.committing(), lambda lab: lambda d: d.blockjob_pivot(NAME, "vda"),
          lambda lab: str(lab.disk) in lab.driver.dumpxml(NAME, DumpOptions(inactive=True)), frozenset({"running"}),
          keeps=True),
-    Verb("attach-disk", lambda lab: lab.running(),
-         lambda lab: lambda d, xml=lab.second(): d.attach_device(NAME, xml, Affect(live=True, config=True)),
+    Verb("attach-disk", lambda lab: lab.spared(),
+         lambda lab: lambda d: d.attach_device(NAME, lab.second(), _EVERYWHERE),
          lambda lab: all(lab.has_second()), frozenset({"running"}), keeps=True),
     Verb("detach-disk", lambda lab: lab.plugged(),
-         lambda lab: lambda d: d.detach_device(NAME, "<disk><target dev='sda'/></disk>", Affect(live=True, config=True)),
+         lambda lab: lambda d: d.detach_device(NAME, "<disk><target dev='sda'/></disk>", _EVERYWHERE),
          lambda lab: not any(lab.has_second()), frozenset({"running"}), keeps=True),
     Verb("blockresize", lambda lab: lab.running(), lambda lab: lambda d: d.blockresize(NAME, "vda", 131072),
          lambda lab: lab.disk.stat().st_size == 131072, frozenset({"running"}), keeps=True),

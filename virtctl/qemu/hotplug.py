@@ -1,7 +1,7 @@
 """Devices plugged into a running guest and out of it, and into and out of definitions.
 
-A record on disk says what was begun and how the live document will read, so that whoever finds it asks QEMU whether
-the device is there and makes the document say the same.
+A record on disk says what was begun, so that whoever finds it asks QEMU whether the device is there and makes the
+documents say the same: see `plugrepair`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.disk import Disk
 from virtctl.domain.devices.input import Input
 from virtctl.domain.devices.interface import Interface
-from virtctl.domain.domain import Domain, read_domain
+from virtctl.domain.domain import Domain, write_domain
 from virtctl.domain.pipeline import complete
 from virtctl.errors import (
-    InternalError,
     InvalidOperation,
     MonitorError,
     OperationFailed,
@@ -40,24 +39,22 @@ from virtctl.qemu.guest import Guest
 from virtctl.qemu.nics import prepare_nics
 from virtctl.qemu.ownership import admit_disk
 from virtctl.qemu.plan import Plan
+from virtctl.qemu.plugrepair import ATTACH, DETACH, LIVE, STORED, finish_interrupted, forget_live
 from virtctl.qemu.sources import absolute_name
 from virtctl.schema import xmlio
-from virtctl.schema.element import Mode
 from virtctl.schema.node import Node, to_text
-from virtctl.state.journal import Journal, Record
+from virtctl.state.journal import Journal, Operation
 from virtctl.values import Affect
 
-LIVE, STORED = Mode(live=True, secure=True), Mode(secure=True)
 PLUGGABLE = ("disk", "interface", "controller", "rng", "input", "hostdev", "watchdog")
 DISK_BUSES = ("virtio", "scsi", "usb")
-ATTACH, DETACH = "attach", "detach"
 
 
 def attach(context: Context, target: Target, xml: str | bytes, affect: Affect) -> None:
-    """Adds a device to the running guest, to the definition, or to both.
+    """Adds a device to the running guest, to the definition, or to both: then to both or to neither.
 
     Raises what `complete` says of the document with the device in it, OperationUnsupported for what cannot be plugged
-    into a running guest. The guest comes first; when the definition cannot be written after it, the error says so.
+    into a running guest.
     """
     device = plugging.read_device(xml)
     _name_card(device)
@@ -66,24 +63,26 @@ def attach(context: Context, target: Target, xml: str | bytes, affect: Affect) -
         where = places(target, affect)
         stored = _edited(context, target, lambda root: _add(root, device)) if where.config else None
         if where.live:
-            _attach_live(context, Guest(context, target.active), device)
-        _store(context, stored, after_live=where.live)
+            _attach_live(context, Guest(context, target.active), device, stored)
+        elif stored is not None:
+            store_domain(context, stored)
 
 
 def detach(context: Context, target: Target, find: Callable[[Node], Node], affect: Affect) -> None:
-    """Takes the device that `find` finds in a document out of the guest, the definition, or both."""
+    """Takes the device that `find` finds in a document out of the guest, the definition, or both.
+
+    The guest comes first. Raises OperationTimeout when it does not let go in time: it was asked, the definition is
+    changed, and the live document follows as soon as the device is gone.
+    """
     with context.lock(target.uuid):
         target = context.again(target)
         where = places(target, affect)
         stored = (_edited(context, target, lambda root: plugging.take_out(root, find(root)))
                   if where.config else None)
-        try:
-            if where.live:
-                _detach_live(context, Guest(context, target.active), find)
-        except OperationTimeout:
-            _store(context, stored, after_live=False)  # the guest was asked, and is not asked again
-            raise
-        _store(context, stored, after_live=where.live)
+        if where.live:
+            _detach_live(context, Guest(context, target.active), find, stored)
+        elif stored is not None:
+            store_domain(context, stored)
 
 
 def _edited(context: Context, target: Target, edit: Callable[[Node], None]) -> Domain:
@@ -91,17 +90,6 @@ def _edited(context: Context, target: Target, edit: Callable[[Node], None]) -> D
     root = xmlio.read(context.store.load(target.name))
     edit(root)
     return complete(to_text(root), context.host, STORED)
-
-
-def _store(context: Context, stored: Domain | None, *, after_live: bool) -> None:
-    if stored is None:
-        return
-    try:
-        store_domain(context, stored)
-    except VirtctlError:
-        if after_live:
-            context.warn(f"the running guest was changed, the definition of domain '{stored.name}' was not")
-        raise
 
 
 def _name_card(device: Node) -> None:
@@ -120,7 +108,7 @@ def _add(root: Node, device: Node) -> None:
 # Into a running guest
 
 
-def _attach_live(context: Context, guest: Guest, device: Node) -> None:
+def _attach_live(context: Context, guest: Guest, device: Node, stored: Domain | None) -> None:
     """Plugs in the device; before it, and to stay, a controller that it needs and the guest has not."""
     if device.tag not in PLUGGABLE:
         raise OperationUnsupported(f"live attach of device '{device.tag}' is not supported")
@@ -134,25 +122,38 @@ def _attach_live(context: Context, guest: Guest, device: Node) -> None:
         if isinstance(wanted, Disk):
             admit_disk(guest, wanted)
         for controller in controllers:
-            _attach_live(context, guest, controller.to_node(LIVE))
-        _plug(context, guest, plan, wanted)
+            _attach_live(context, guest, controller.to_node(LIVE), None)
+        _plug(context, guest, plan, wanted, stored)
 
 
-def _plug(context: Context, guest: Guest, plan: Plan, device: Device) -> None:
+def _plug(context: Context, guest: Guest, plan: Plan, device: Device, stored: Domain | None) -> None:
+    """The definition is written first, for that can be taken back; a guest may not give a device back."""
     options = build_device(_spoken(guest, device), plan)
     if not plugs.pluggable(options):
         raise OperationUnsupported(f"<{device.tag}> of this kind is part of the machine and cannot be hot plugged")
     record = Journal(context.paths, command=context.command).open(
         guest.status.uuid, ATTACH, name=guest.status.name, alias=device.id, backs=plugs.behind(options),
-        devices=[to_text(device.to_node(LIVE))])
+        devices=[to_text(device.to_node(LIVE))],
+        before=None if stored is None else context.store.load(guest.status.name).decode())
     try:
+        if stored is not None:
+            store_domain(context, stored)
         with explained(context.paths):
             plugs.plug(guest, options, device if isinstance(device, Interface) else None, plan)
         guest.write_live(plan.domain)
     except BaseException:
-        finish_interrupted(guest, record.record)
+        _give_up(context, guest, record)
         raise
     record.done()
+
+
+def _give_up(context: Context, guest: Guest, record: Operation) -> None:
+    """Undoes what was begun; what cannot be undone now the next command undoes."""
+    try:
+        finish_interrupted(context, guest, record.record)
+    except VirtctlError:
+        with suppress(VirtctlError):
+            record.abandon()
 
 
 def _new_devices(live: Domain, known: set[str]) -> list[Device]:
@@ -218,71 +219,40 @@ def _spoken(guest: Guest, device: Device) -> Device:
 # Out of a running guest
 
 
-def _detach_live(context: Context, guest: Guest, find: Callable[[Node], Node]) -> None:
-    root = xmlio.read(guest.live_text())
-    node = find(root)
+def _detach_live(context: Context, guest: Guest, find: Callable[[Node], Node], stored: Domain | None) -> None:
+    device = _to_detach(guest, find(xmlio.read(guest.live_text())))
+    backs = plugs.behind(build_device(device, _plan(context, guest, guest.live())))
+    record = Journal(context.paths, command=context.command).open(
+        guest.status.uuid, DETACH, name=guest.status.name, alias=device.id, backs=backs,
+        after=None if stored is None else write_domain(stored, STORED))
+    try:
+        plugs.unplug(guest, device, backs)
+        forget_live(guest, device.id)
+        if stored is not None:
+            store_domain(context, stored)
+    except MonitorError:
+        record.done()
+        raise
+    except OperationTimeout:
+        if stored is not None:
+            store_domain(context, stored)
+        record.phase("asked", after=None)  # the guest may let go later, when the definition may be another
+        record.abandon()
+        raise
+    except BaseException:
+        record.abandon()  # the next command looks how far it came
+        raise
+    record.done()
+
+
+def _to_detach(guest: Guest, node: Node) -> Device:
+    """The device that the live document has at `node`. Raises OperationUnsupported for what cannot be taken out."""
     if node.tag not in PLUGGABLE:
         raise OperationUnsupported(f"live detach of device '{node.tag}' is not supported")
-    alias = node.get("alias/@name") or ""
-    plan = _plan(context, guest, guest.live())
-    device = next(one for one in devices_of(plan.domain) if one.id == alias and one.tag == node.tag)
+    alias = node.get("alias/@name")
+    device = next(one for one in devices_of(guest.live()) if one.id == alias and one.tag == node.tag)
     _check(device)
     if isinstance(device, Disk) and device.target in remembered(guest):
         raise OperationFailed(f"disk '{device.target}' already in active block job",
                               hint=f"end it first: blockjob {guest.status.name} {device.target} --abort")
-    backs = plugs.behind(build_device(device, plan))
-    record = Journal(context.paths, command=context.command).open(
-        guest.status.uuid, DETACH, name=guest.status.name, alias=alias, backs=backs)
-    try:
-        plugs.unplug(guest, device, backs)
-        _forget_live(guest, alias)
-    except MonitorError:
-        record.done()
-        raise
-    except BaseException:
-        record.abandon()  # the request may stand: the next command looks whether the guest has let go
-        raise
-    record.done()
-
-
-def _forget_live(guest: Guest, alias: str) -> None:
-    root = xmlio.read(guest.live_text())
-    with suppress(InternalError):  # it is gone from the document already
-        plugging.take_out(root, plugging.find_alias(root, alias))
-    guest.write_live(read_domain(to_text(root), LIVE))
-
-
-# What a command that died left
-
-
-def finish_interrupted(guest: Guest | None, record: Record) -> str:
-    """Makes the live document say what QEMU has. One line about it; nothing while a guest has not decided yet."""
-    facts = record.facts
-    if guest is None:
-        record.done()
-        return ""
-    there = plugs.present(guest, facts["alias"])
-    if record.op == DETACH and there:
-        return ""
-    if record.op == ATTACH and there:
-        _remember_live(guest, facts["devices"])
-    else:
-        with guest.monitor() as monitor:
-            plugs.remove(monitor, [(kind, name) for kind, name in facts["backs"]])
-    if record.op == DETACH:
-        _forget_live(guest, facts["alias"])
-    record.done()
-    what = f"device '{facts['alias']}' of domain '{facts['name']}'"
-    if record.op == DETACH:
-        return f"the guest has let go of {what}"
-    return f"the interrupted plugging in of {what} was {'brought to its end' if there else 'undone'}"
-
-
-def _remember_live(guest: Guest, devices: list[str]) -> None:
-    root = xmlio.read(guest.live_text())
-    known = {one.get("alias/@name") for one in plugging.devices_node(root).children}
-    for text in devices:
-        device = xmlio.read(text)
-        if device.get("alias/@name") not in known:
-            plugging.put_in(root, device)
-    guest.write_live(read_domain(to_text(root), LIVE))
+    return device

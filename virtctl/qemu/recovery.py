@@ -153,9 +153,9 @@ def _block_job(context: Context, record: Record) -> str:
 
 
 def _hotplug(context: Context, record: Record) -> str:
-    from virtctl.qemu.hotplug import finish_interrupted
+    from virtctl.qemu.plugrepair import finish_interrupted
 
-    return finish_interrupted(_guest(context, record.uuid), record)
+    return finish_interrupted(context, _guest(context, record.uuid), record)
 
 
 def _rename(context: Context, record: Record) -> str:
