@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,15 +57,22 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    images = Path(tempfile.mkdtemp(prefix="virtctl-images-"))
-    images.chmod(0o711)
     root = tmp_path / "root"
     root.mkdir(0o700)
-    made = Site(Program(root), images)
-    made.settings('user = "nobody"\n')
-    yield made
-    end_guests(root)
-    shutil.rmtree(images)
+    with images() as folder:
+        made = Site(Program(root), folder)
+        made.settings('user = "nobody"\n')
+        yield made
+        end_guests(root)
+
+
+@contextmanager
+def images() -> Iterator[Path]:
+    """A folder through which others may pass, which none of pytest's is."""
+    folder = Path(tempfile.mkdtemp(prefix="virtctl-images-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
 
 
 def facts(pid: int) -> dict[str, str]:
@@ -259,35 +267,32 @@ def test_an_account_that_is_not_there(site: Site, text: str, said: str) -> None:
     assert machine.state().startswith("shut off")
 
 
-@pytest.fixture
-def nobody(site: Site) -> Program:
-    """The program as that user runs it, with a state of its own."""
-    for folder in list(site.program.root.parents)[:3]:
-        if folder.stat().st_uid == 0 and folder.stat().st_mode & 0o001 == 0:
-            folder.chmod(0o711)
-    os.chown(site.program.root, *GIVEN)
-    ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    program = Program(site.program.root, ("setpriv", *ids, PROGRAM), {"HOME": str(site.program.root)})
-    if program("uri").status:
-        pytest.skip("the interpreter that runs the tests is out of reach for others")
-    return program
-
-
-def test_only_root_may_become_somebody_else(site: Site, nobody: Program) -> None:
-    machine = site.machine()
-    site.images.chmod(0o777)
-    conf = site.program.root / "etc" / "qemu.conf"
-    for path in (machine.image, *site.program.root.rglob("*")):
-        os.chown(path, *GIVEN, follow_symlinks=False)
-    conf.write_text('user = "daemon"\n')
-    said = nobody.error("start", "counter").splitlines()
-    assert said[1] == (f"error: unsupported configuration: {conf}: setting 'user': only root can run QEMU as user "
-                       "'daemon'")
-    conf.write_text('user = "nobody"\nmax_log_size = 0\n')
-    nobody.ok("start", "counter")
-    assert facts(site.pid())["Uid"].split() == [str(NOBODY)] * 4
-    assert nobody.ok("domstate", "counter").strip() == "running"
-    nobody.ok("destroy", "counter")
+def test_only_root_may_become_somebody_else() -> None:
+    with images() as folder:
+        root = folder / "root"
+        root.mkdir()
+        os.chown(root, *GIVEN)
+        ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        nobody = Program(root, ("setpriv", *ids, PROGRAM), {"HOME": str(root)})
+        if nobody("uri").status:
+            pytest.skip("the interpreter that runs the tests is out of reach for others")
+        image = guests.counter_image(folder / "counter.img")
+        os.chown(image, *GIVEN)
+        (folder / "counter.xml").write_text(documents.machine("counter", image))
+        nobody.ok("define", folder / "counter.xml")
+        conf = root / "etc" / "qemu.conf"
+        conf.write_text('user = "daemon"\n')
+        os.chown(conf, *GIVEN)
+        said = nobody.error("start", "counter").splitlines()
+        assert said[1] == (f"error: unsupported configuration: {conf}: setting 'user': only root can run QEMU as user "
+                           "'daemon'")
+        conf.write_text('user = "nobody"\n')
+        nobody.ok("start", "counter")
+        (pid,) = pids_below(root)
+        assert facts(pid)["Uid"].split() == [str(NOBODY)] * 4
+        assert nobody.ok("domstate", "counter").strip() == "running"
+        nobody.ok("destroy", "counter")
+        end_guests(root)
 
 
 def test_root_may_name_itself(site: Site) -> None:

@@ -107,7 +107,7 @@ class Context:
     def find(self, reference: str) -> Target:
         """The domain of that id, uuid or name, in virsh's order; what was interrupted on it is put right first.
 
-        Raises NoDomain.
+        Raises NoDomain, OperationFailed for one whose definition cannot be used.
         """
         target = self._look(reference)
         return self._look(target.uuid) if self._mend(target.uuid) else target
@@ -120,6 +120,7 @@ class Context:
         found = (self._running_one(reference, running) or self._defined_one(reference, running)
                  or self._running_one(reference, self.running()))
         if found is None:
+            self.store.refuse_broken(reference)
             raise NoDomain(f"no domain with matching name '{reference}'")
         return found
 

@@ -1,4 +1,4 @@
-"""QEMU's words about an image that it could not lock, translated: who uses the image."""
+"""QEMU's words about an image that it could not lock, translated: who uses the image; and what cures want of memory."""
 
 from __future__ import annotations
 
@@ -33,11 +33,26 @@ def explain(error: VirtctlError, paths: Paths, *, image: str | None = None, aske
     refused = _LOCKED.search(error.message)
     image = _named_in(error.message) or image
     if refused is None or image is None:
+        error.hint = error.hint or _memory_cure(error.message)
         return error
     users = [user for user in users_of(Path(image)) if user != os.getpid()]
     users = [user for user in users if user != asker] or users
     names = ", ".join(f"{_called(pid, paths)} (process {pid})" for pid in users) or "another process"
     return ResourceBusy(f"{refused[0]}: image '{image}' is in use by {names}", hint=_HINT if users else error.message)
+
+
+def _memory_cure(message: str) -> str | None:
+    """What to do where QEMU could not get the guest's memory."""
+    if "Cannot allocate memory" not in message:
+        return None
+    if "backing store" in message:
+        free = re.search(r"HugePages_Free:\s*(\d+)", Path("/proc/meminfo").read_text())
+        return (f"the host has {free[1] if free else 'no'} free huge pages: write more to /proc/sys/vm/nr_hugepages, "
+                "or remove <hugepages/>")
+    if "guest memory" in message:
+        have = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
+        return f"the host has {have} MiB of memory: give the guest less with setmaxmem"
+    return None
 
 
 def _named_in(message: str) -> str | None:

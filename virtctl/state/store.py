@@ -93,6 +93,13 @@ class Store:
             return None
         return entry.uuid
 
+    def refuse_broken(self, name: str) -> None:
+        """Raises OperationFailed when there is a definition of that name and it cannot be used."""
+        if name and "/" not in name and "\0" not in name and self.exists(name):
+            entry = inspect(self.path_of(name))
+            if isinstance(entry, Broken):
+                raise OperationFailed(f"definition '{entry.path}' is broken: {entry.reason}")
+
     def name_of(self, uuid: str) -> str | None:
         """The name of the domain with that (canonical) uuid."""
         return next((entry.name for entry in self.entries() if entry.uuid == uuid), None)
