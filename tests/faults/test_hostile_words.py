@@ -4,7 +4,6 @@ files are those that were named.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -104,12 +103,12 @@ def test_what_is_no_absolute_path_is_refused(lab: Lab, source: str) -> None:
 
 
 @pytest.mark.fault(80)
-def test_sets_of_descriptors_belong_to_the_program(lab: Lab) -> None:
+def test_sets_of_descriptors_belong_to_the_program(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(VirtctlError, match="Cannot access storage file '/dev/fdset/0'"):
         lab.driver.create(document(Path("/dev/fdset/0")), PAUSED)
     image = lab.folder / "nbd:localhost:1"  # below an absolute path it is a file
     image.write_bytes(bytes(65536))
-    os.chdir(lab.folder)
+    monkeypatch.chdir(lab.folder)
     lab.driver.create(document(image), PAUSED)
     (pid,) = guests(lab.folder.parent)
     assert named_files(pid, lab.folder.parent) == {image}
