@@ -28,6 +28,20 @@ def machine(request: pytest.FixtureRequest, libvirtd: PrivateLibvirtd) -> tuple[
     return document, image
 
 
+def travelling(daemon: PrivateLibvirtd, name: str) -> tuple[Path, Path]:
+    """The document and the disk of a counting guest on virtio that this daemon may use as well."""
+    image = guests.counter_image(daemon.files / f"{name}.img")
+    document = daemon.files / f"{name}.xml"
+    document.write_text(documents.machine(name, image), encoding="utf-8")
+    daemon.share(image, document)
+    return document, image
+
+
+def compression_of(saved: Path) -> int:
+    """The number of the compression in the image's header."""
+    return int.from_bytes(saved.read_bytes()[28:32], "little")
+
+
 def goes_on(image: Path, saved_at: int) -> None:
     """The guest writes again, and began with the next number."""
     seen = eventually(
@@ -70,3 +84,45 @@ def test_saved_paused_by_virsh_is_paused_here(
     virtctl.ok("restore", saved)
     assert virtctl.ok("domstate", name).strip() == "paused"
     virtctl.ok("destroy", name)
+
+
+@pytest.mark.parametrize(("form", "number"), [("gzip", 1), ("bzip2", 2), ("xz", 3), ("lzop", 4)])
+def test_compressed_images_travel_both_ways(virtctl: Program, form: str, number: int) -> None:
+    """Compressed by virsh and restored here; compressed here, as qemu.conf says, and restored by virsh."""
+    daemon = PrivateLibvirtd.start(save_image_format=form)
+    try:
+        document, image = travelling(daemon, f"traveller-{form}")
+        name, theirs, ours = document.stem, document.with_suffix(".virsh"), document.with_suffix(".virtctl")
+        daemon.virsh.ok("create", document)
+        eventually(lambda: guests.counter_on_disk(image) > 3, "it counts")
+        daemon.virsh.ok("save", name, theirs)
+        assert compression_of(theirs) == number
+        virtctl.ok("restore", theirs)
+        goes_on(image, guests.counter_on_disk(image))
+        settings = virtctl.root / "etc" / "qemu.conf"
+        settings.parent.mkdir(mode=0o700, exist_ok=True)
+        settings.write_text(f'save_image_format = "{form}"\n', encoding="utf-8")
+        settings.chmod(0o600)
+        virtctl.ok("save", name, ours)
+        assert compression_of(ours) == number
+        daemon.share(ours)
+        daemon.virsh.ok("restore", ours)
+        goes_on(image, guests.counter_on_disk(image))
+    finally:
+        daemon.end()
+
+
+def test_around_the_cache_images_travel_both_ways(virtctl: Program, libvirtd: PrivateLibvirtd) -> None:
+    document, image = travelling(libvirtd, "traveller-direct")
+    name, saved = document.stem, document.with_suffix(".save")
+    libvirtd.virsh.ok("create", document)
+    eventually(lambda: guests.counter_on_disk(image) > 3, "it counts")
+    libvirtd.virsh.ok("save", name, saved, "--bypass-cache")
+    virtctl.ok("restore", saved, "--bypass-cache")
+    goes_on(image, guests.counter_on_disk(image))
+    saved.unlink()
+    virtctl.ok("save", name, saved, "--bypass-cache")
+    libvirtd.share(saved)
+    libvirtd.virsh.ok("restore", saved, "--bypass-cache")
+    goes_on(image, guests.counter_on_disk(image))
+    libvirtd.virsh.ok("destroy", name)

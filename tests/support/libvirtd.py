@@ -35,8 +35,9 @@ class PrivateLibvirtd:
     virsh: Program
 
     @classmethod
-    def start(cls) -> PrivateLibvirtd:
-        """Starts it, and waits until it answers."""
+    def start(cls, **settings: str) -> PrivateLibvirtd:
+        """Starts it, with these settings in its qemu.conf, and waits until it answers."""
+        configuration = CONFIGURATION + "".join(f'{name} = "{value}"\n' for name, value in settings.items())
         folder = Path(tempfile.mkdtemp(prefix="virtctl-libvirtd-"))  # short: sockets stand in it
         folder.chmod(0o755)
         environment = {"HOME": str(folder), "XDG_RUNTIME_DIR": str(folder / "run")}
@@ -44,7 +45,7 @@ class PrivateLibvirtd:
             environment[f"XDG_{kind.upper()}_HOME"] = str(folder / kind)
         for name in ("run", "config/libvirt", "cache", "data", "files"):
             (folder / name).mkdir(parents=True)
-        (folder / "config/libvirt/qemu.conf").write_text(CONFIGURATION, encoding="utf-8")
+        (folder / "config/libvirt/qemu.conf").write_text(configuration, encoding="utf-8")
         give_away(folder)
         virsh = Program(folder, (*unprivileged(), "virsh", "-c", "qemu:///session"), environment)
         with (folder / "libvirtd.log").open("wb") as log:
