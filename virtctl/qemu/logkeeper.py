@@ -284,6 +284,7 @@ def main() -> None:
         spec += more
     report, logs = marshal.loads(spec)  # of the virtctl that has just started us, by the same Python
     kept = [Log(*log) for log in logs]
+    os.close(0)
     os.chdir("/")
     os.umask(0o077)
     if os.fork():

@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from virtctl.errors import OperationFailed, SystemFault
+from virtctl.errors import OperationFailed, SystemFault, VirtctlError
 from virtctl.qemu import logkeeper
 from virtctl.qemu.context import Context
 from virtctl.qemu.logfiles import open_own_log
@@ -30,6 +30,8 @@ from virtctl.state.status import Status
 FACT = "logs"  # in a guest's record: what `facts` gives
 PIPE_SIZE = 1 << 20  # bytes that QEMU can print while the keeper is stopped
 UP_DEADLINE = 10.0
+_NO_LIMIT = 1 << 62
+_REPORT = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DEAF = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # its guest's end is its own
 
 
@@ -62,8 +64,14 @@ class Beginning:
         self._pid = pid
 
     def await_up(self) -> None:
-        """Waits until the keeper has what it needs, which it mostly has long before QEMU. Raises OperationFailed."""
-        pidfd = os.pidfd_open(self._pid)
+        """Waits until the keeper has what it needs, which it mostly has long before QEMU.
+
+        Raises OperationFailed, SystemFault.
+        """
+        try:
+            pidfd = os.pidfd_open(self._pid)
+        except OSError as error:
+            raise SystemFault("cannot watch the log keeper start", error) from error
         try:
             if not ended_within(pidfd, UP_DEADLINE):
                 raise OperationFailed("the log keeper did not start")
@@ -77,7 +85,7 @@ class Beginning:
     def close(self) -> None:
         """Lets it go: where the start failed it finds the pipes closed and ends."""
         if self._pid:
-            with suppress(OperationFailed):
+            with suppress(VirtctlError):
                 self.await_up()
 
 
@@ -89,34 +97,29 @@ def start(context: Context, uuid: str, name: str, logs: Sequence[KeptLog], *, ag
     settings = load_settings(context.paths)
     folder = statuses.folder(context.paths, uuid)
     known = logreport.lost(folder) if again else {}
-    kept = [(log.key, os.fsencode(log.path), log.source, settings.max_log_size, settings.max_log_backups,
+    kept = [(log.key, os.fsencode(log.path), log.source, settings.max_log_size or _NO_LIMIT, settings.max_log_backups,
              logkeeper.ENDED if again else 0, known.get(log.key, ("", 0))[1]) for log in logs]
-    program = str(Path(logkeeper.__file__).resolve())
-    argv = [sys.executable, "-I", "-S", program, name]
     with ExitStack() as done:
-        report = _open_report(folder / logreport.FILE)
-        done.callback(os.close, report)
-        spec = os.memfd_create("logs")
-        done.callback(os.close, spec)
-        os.write(spec, marshal.dumps((report, kept)))
-        os.lseek(spec, 0, os.SEEK_SET)
         words = open_own_log(context.paths.logs / f"{name}.log")
         done.callback(os.close, words)
-        shared = [report, *(log.source for log in logs)]
         try:
-            pid = os.posix_spawn(argv[0], argv, {"LC_ALL": "C"}, setsid=True, setsigmask=_DEAF, file_actions=[
-                *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in shared),  # onto itself: clears close-on-exec
-                (os.POSIX_SPAWN_DUP2, spec, 0), (os.POSIX_SPAWN_DUP2, words, 1), (os.POSIX_SPAWN_DUP2, words, 2)])
-            return Beginning(pid)
+            report = os.open(folder / logreport.FILE, _REPORT, 0o600)
+            done.callback(os.close, report)
+            spec = os.memfd_create("logs")
+            done.callback(os.close, spec)
+            os.write(spec, marshal.dumps((report, kept)))
+            os.lseek(spec, 0, os.SEEK_SET)
+            return Beginning(_spawn(name, spec, words, [report, *(log.source for log in logs)]))
         except OSError as error:
-            raise SystemFault(f"cannot run the log keeper with '{argv[0]}'", error) from error
+            raise SystemFault(f"cannot start the log keeper of domain '{name}'", error) from error
 
 
-def _open_report(path: Path) -> int:
-    try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise SystemFault(f"cannot open '{path}'", error) from error
+def _spawn(name: str, spec: int, words: int, shared: list[int]) -> int:
+    """Its guest's name is for whoever looks at the processes. Raises OSError."""
+    argv = [sys.executable, "-I", "-S", str(Path(logkeeper.__file__).resolve()), name]
+    return os.posix_spawn(argv[0], argv, {"LC_ALL": "C"}, setsid=True, setsigmask=_DEAF, file_actions=[
+        *((os.POSIX_SPAWN_DUP2, fd, fd) for fd in shared),  # onto itself: clears close-on-exec
+        (os.POSIX_SPAWN_DUP2, spec, 0), (os.POSIX_SPAWN_DUP2, words, 1), (os.POSIX_SPAWN_DUP2, words, 2)])
 
 
 def facts(logs: Sequence[KeptLog]) -> dict[str, tuple[str, int]]:
@@ -164,7 +167,7 @@ def revive(context: Context, status: Status) -> None:
                 os.set_blocking(source, True)
                 logs.append(KeptLog(key, status.facts[FACT][key][0], -1, source))
             start(context, status.uuid, status.name, logs, again=True).await_up()
-        except (SystemFault, OperationFailed, OSError) as error:
+        except (VirtctlError, OSError) as error:
             context.warn(f"the log keeper of domain '{status.name}' has ended, and no other could be started: {error}")
             return
     context.warn(f"the log keeper of domain '{status.name}' had ended and was started again; what the guest printed "
