@@ -170,3 +170,29 @@ def test_a_saved_guest_comes_back_with_what_was_plugged_in(guest: Program, tmp_p
     guest.ok("restore", tmp_path / "vm.save")
     assert targets(guest) == ["vda", "vdb"]
     assert targets(guest, "--inactive") == ["vda"]
+
+
+def test_a_drive_and_a_cable_are_changed_where_they_are(guest: Program, tmp_path: Path) -> None:
+    card = "<interface type='user'><mac address='52:54:00:00:00:07'/><model type='virtio'/></interface>"
+    drive = "<disk type='file' device='cdrom'><target dev='sdc' bus='scsi'/><readonly/></disk>"
+    document, disc = tmp_path / "device.xml", image(tmp_path, "disc.iso")
+
+    def give(command: str, text: str, *options: str) -> None:
+        document.write_text(text)
+        guest.ok(command, "vm", document, *options)
+
+    give("attach-device", card, "--persistent")
+    give("attach-device", drive, "--persistent")
+    give("update-device", drive.replace("<target", f"<source file='{disc}'/><target"), "--persistent")
+    give("update-device", card.replace("<model", "<link state='down'/><model"))
+    assert str(disc) in guest.ok("domblklist", "vm")
+    assert str(disc) in guest.ok("domblklist", "vm", "--inactive")
+    assert str(disc) in guest.ok("qemu-monitor-command", "vm", "--hmp", "info block")
+    assert guest.ok("domif-getlink", "vm", "52:54:00:00:00:07").split()[-1] == "down"
+    give("update-device", card.replace("virtio", "e1000"), "--config")
+    assert "e1000" in guest.ok("domiflist", "vm", "--inactive")
+    document.write_text(card.replace("virtio", "e1000"))
+    refused = guest.error("update-device", "vm", document, "--live")
+    assert "live update of device 'interface' is not supported" in refused
+    document.write_text(drive.replace("sdc", "sdd"))
+    assert "no target device sdd" in guest.error("update-device", "vm", document, "--config")

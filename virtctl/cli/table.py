@@ -95,6 +95,7 @@ ROWS = (
     Row("suspend", "lifecycle:suspend", "domain", "stop a guest's processors for a while"),
     Row("ttyconsole", "displays:ttyconsole", "domain", "terminal device of a guest's console"),
     Row("undefine", "definition:undefine", "domain", "remove the definition of a domain"),
+    Row("update-device", "attach:update_device", "domain", "change a device of a guest to what XML says"),
     Row("vncdisplay", "displays:vncdisplay", "domain", "address of a guest's VNC display"),
     Row("domblkinfo", "chains:domblkinfo", "monitor", "sizes of a disk"),
     Row("domblklist", "devices:domblklist", "monitor", "disks of a domain"),

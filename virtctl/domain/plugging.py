@@ -58,7 +58,7 @@ def find_device(root: Node, wanted: Node) -> Node:
             found = [one for one in like if (one.get(path) or "").lower() == name.lower()]
             break
     else:
-        found = [one for one in like if _says(one, wanted)]
+        found = [one for one in like if says(one, wanted)]
     if not found:
         raise DeviceMissing(_missing(wanted))
     if len(found) > 1:
@@ -82,10 +82,10 @@ def _missing(wanted: Node) -> str:
     return f"no device matching MAC address {mac} found" if mac else f"matching {wanted.tag} device not found"
 
 
-def _says(one: Node, wanted: Node) -> bool:
+def says(one: Node, wanted: Node) -> bool:
     """Whether all that `wanted` says holds of `one`, which may say more."""
     if one.tag != wanted.tag or not wanted.attrs.items() <= one.attrs.items():
         return False
     if (wanted.text or "").strip() and (wanted.text or "").strip() != (one.text or "").strip():
         return False
-    return all(any(_says(child, part) for child in one.children) for part in wanted.children)
+    return all(any(says(child, part) for child in one.children) for part in wanted.children)

@@ -152,6 +152,8 @@ class Driver(Protocol):
         """Takes out the device that the XML describes."""
     def detach_alias(self, ref: str, alias: str, affect: Affect) -> None:
         """Takes out the device of that alias."""
+    def update_device(self, ref: str, xml: str | bytes, affect: Affect, *, force: bool = False) -> None:
+        """Puts the device that the XML describes in the place of the one that it names."""
     def link_state(self, ref: str, interface: str, *, inactive: bool = False) -> str | None:
         """`up` or `down`, None when there is no such card."""
     def set_link(self, ref: str, interface: str, state: str, affect: Affect) -> None:

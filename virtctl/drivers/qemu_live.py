@@ -170,6 +170,12 @@ class LiveVerbs(Connected):
 
         hotplug.detach(self.context, self._change(ref), lambda root: plugging.find_alias(root, alias), affect)
 
+    def update_device(self, ref: str, xml: str | bytes, affect: Affect, *, force: bool = False) -> None:
+        """Changes the device that a document describes."""
+        from virtctl.qemu import updating
+
+        updating.update(self.context, self._change(ref), xml, affect, force=force)
+
     def link_state(self, ref: str, interface: str, *, inactive: bool = False) -> str | None:
         """`up` or `down`, None when there is no such card."""
         from virtctl.qemu import media

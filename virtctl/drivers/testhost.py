@@ -297,6 +297,10 @@ class NotThere:
         """Cannot be done."""
         raise NoSupport("virDomainDetachDevice" + ("Flags" if affect != Affect(live=True) else ""))
 
+    def update_device(self, ref: str, xml: str | bytes, affect: Affect, *, force: bool = False) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainUpdateDeviceFlags")
+
     def detach_alias(self, ref: str, alias: str, affect: Affect) -> None:
         """Cannot be done."""
         raise NoSupport("virDomainDetachDeviceAlias")

@@ -61,7 +61,7 @@ def attach(context: Context, target: Target, xml: str | bytes, affect: Affect) -
     with context.lock(target.uuid):
         target = context.again(target)
         where = places(target, affect)
-        stored = _edited(context, target, lambda root: _add(root, device)) if where.config else None
+        stored = edited(context, target, lambda root: _add(root, device)) if where.config else None
         if where.live:
             _attach_live(context, Guest(context, target.active), device, stored)
         elif stored is not None:
@@ -77,7 +77,7 @@ def detach(context: Context, target: Target, find: Callable[[Node], Node], affec
     with context.lock(target.uuid):
         target = context.again(target)
         where = places(target, affect)
-        stored = (_edited(context, target, lambda root: plugging.take_out(root, find(root)))
+        stored = (edited(context, target, lambda root: plugging.take_out(root, find(root)))
                   if where.config else None)
         if where.live:
             _detach_live(context, Guest(context, target.active), find, stored)
@@ -85,7 +85,7 @@ def detach(context: Context, target: Target, find: Callable[[Node], Node], affec
             store_domain(context, stored)
 
 
-def _edited(context: Context, target: Target, edit: Callable[[Node], None]) -> Domain:
+def edited(context: Context, target: Target, edit: Callable[[Node], None]) -> Domain:
     """The definition after the change, complete and checked."""
     root = xmlio.read(context.store.load(target.name))
     edit(root)

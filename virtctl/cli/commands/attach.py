@@ -19,21 +19,20 @@ WHERE = (
     Flag("live", "in the running guest"),
     Flag("current", "in the guest if it runs, else in the definition"),
 )
+RUNNING = Affect(live=True)
 PRINT = Flag("print-xml", "print the XML of the device, and change nothing", "print_xml")
 _PCI = re.compile(r"(?:pci:)?([0-9a-fA-F]{1,4})[.:]([0-9a-fA-F]{1,2})[.:]([0-9a-fA-F]{1,2})[.:]([0-7])")
 _DRIVE = re.compile(r"(scsi|ide|sata):(\d+)\.(\d+)\.(\d+)")
 _USB = re.compile(r"usb:(\d+)\.(\d+)")
 
 
-def wanted(session: Session, ref: str, given: dict[str, bool]) -> Affect:
-    """Where the change goes; with none of the flags, into the running guest, as virsh has it."""
+def wanted(session: Session, ref: str, given: dict[str, bool], *, usual: Affect = RUNNING) -> Affect:
+    """Where the change goes; with none of the flags where virsh makes it, into the running guest mostly."""
     exclusive(persistent=given.get("persistent", False), current=given["current"])
     affect = affected(given["live"], given["config"], given["current"])
     if given.get("persistent"):
         return Affect(affect.live or session.driver.id_of(ref) is not None, True)
-    if given["current"]:
-        return Affect()
-    return Affect(affect.live or not affect.config, affect.config)
+    return affect if given["current"] or any(affect) else usual
 
 
 @command(domain(), Text("file", "file with the XML of the device", required=True, source="file"), *WHERE)
@@ -56,6 +55,22 @@ def detach_device(session: Session, domain: str, file: str, **given: bool) -> No
     with attempting(f"Failed to detach device from {file}"):
         session.changing("virDomainDetachDeviceFlags").detach_device(domain, text, affect)
     session.extra("Device detached successfully\n")
+
+
+@command(
+    domain(),
+    Text("file", "file with the XML of the device as it shall be", required=True, source="file"),
+    *WHERE,
+    Flag("force", "even when the guest has locked the drive"),
+)
+def update_device(session: Session, domain: str, file: str, force: bool, **given: bool) -> None:
+    """Changes a device of a guest."""
+    session.domain(domain)
+    affect = wanted(session, domain, given, usual=Affect())
+    text = read_file(file)
+    with attempting(f"Failed to update device from {file}"):
+        session.changing("virDomainUpdateDeviceFlags").update_device(domain, text, affect, force=force)
+    session.extra("Device updated successfully\n")
 
 
 @command(domain(), Text("alias", "the device, by its alias", required=True), *WHERE[1:])
