@@ -93,6 +93,7 @@ def test_another_process_is_seen_between_two_saves(store, paths):
         ("a\nb", r"invalid char in name: '\\n'"),
         ("a\0b", r"invalid char in name: '\\x00'"),
         ("-x", "name -x cannot start with '-'"),
+        (".tmp-1-2-3", "name .tmp-1-2-3 cannot start with '.tmp-'"),
         ("n" * 242, "is 242 bytes long, at most 241 are possible"),
         ("é" * 126, "is 252 bytes long"),
         ("\udc80", "is not valid Unicode"),

@@ -16,7 +16,7 @@ from virtctl.errors import OperationFailed, SystemFault
 from virtctl.state.liveness import start_time
 
 MAX_READ = 16 * 1024 * 1024
-_TEMP = ".tmp-"
+TEMP = ".tmp-"  # how the names of files that are not whole yet begin
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _own: tuple[int, int] = (0, 0)  # our pid and start time; read once, and again after a fork
 
@@ -34,7 +34,7 @@ def _myself() -> tuple[int, int]:
 def temp_beside(path: Path) -> Path:
     """A name in the folder of `path` that nobody can foresee and that tells who made it, for `reap`."""
     pid, started = _myself()
-    return path.with_name(f"{_TEMP}{pid}-{started}-{os.urandom(8).hex()}")
+    return path.with_name(f"{TEMP}{pid}-{started}-{os.urandom(8).hex()}")
 
 
 def create_temp(path: Path, mode: int = 0o600) -> tuple[int, Path]:
@@ -214,11 +214,11 @@ def reap(folder: Path) -> list[Path]:
     removed = []
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.startswith(_TEMP)]
+            names = [entry.name for entry in entries if entry.name.startswith(TEMP)]
     except OSError:
         return []
     for name in names:
-        pid, _, rest = name.removeprefix(_TEMP).partition("-")
+        pid, _, rest = name.removeprefix(TEMP).partition("-")
         started, _, _ = rest.partition("-")
         if not (pid.isdigit() and started.isdigit()) or _writes_on(int(pid), int(started)):
             continue

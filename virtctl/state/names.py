@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from virtctl.errors import InvalidArgument, SystemFault, VirtctlError, XmlError
-from virtctl.state.atomic import read_file
+from virtctl.state.atomic import TEMP, read_file
 
 MAX_NAME = 241  # bytes; `NAME.save.outdated`, the longest of a domain's files, must fit in the 255 of a file name
 MAX_DEFINITION = 10 * 1024 * 1024
@@ -48,8 +48,9 @@ def check_name(name: str) -> None:
     for letter in "\n\0":
         if letter in name:
             raise XmlError(f"invalid char in name: {letter!r}")
-    if name.startswith("-"):
-        raise XmlError(f"name {name} cannot start with '-'")
+    for start in ("-", TEMP):  # the second is how files begin that are removed when their writer is dead
+        if name.startswith(start):
+            raise XmlError(f"name {name} cannot start with '{start}'")
     try:
         length = len(name.encode())
     except UnicodeEncodeError as cause:
