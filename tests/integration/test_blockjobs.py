@@ -216,7 +216,7 @@ def refusals(folder: Path) -> list[tuple[str, BlockCopy, type[VirtctlError], str
     own = str(folder / "vm1.img")
     return [
         ("vdb", BlockCopy("/x"), InvalidArgument, "invalid argument: disk 'vdb' not found in domain"),
-        ("vda", BlockCopy(str(folder / "a\nb")), InvalidArgument, "cannot be written in a domain document"),
+        ("vda", BlockCopy(str(folder / "a\ufffeb")), InvalidArgument, "cannot be written in a domain document"),
         ("vda", BlockCopy(str(folder / "a\1b")), InvalidArgument, "cannot be written in a domain document"),
         ("vda", BlockCopy("x"), InvalidArgument, "absolute path must be used as block copy target"),
         ("vda", BlockCopy(str(there)), UnsupportedConfig, "already exists and is not a block device"),
