@@ -22,6 +22,7 @@ def open_to_others(root: Path) -> list[str]:
             if not path.is_symlink() and path.lstat().st_mode & 0o077]
 
 
+@pytest.mark.fault(105)
 def test_nothing_is_open_to_others_whatever_the_umask(lab: Lab) -> None:
     root = lab.folder.parent
     lab.disk.chmod(0o600)
@@ -40,6 +41,7 @@ def test_nothing_is_open_to_others_whatever_the_umask(lab: Lab) -> None:
         assert open_to_others(root) == [], words
 
 
+@pytest.mark.fault(106)
 def test_a_password_is_seen_by_nobody_who_does_not_ask(lab: Lab, program: Program) -> None:
     root = lab.folder.parent
     shown = f"<graphics type='vnc' autoport='yes' passwd='{PASSWORD}'/></devices>"

@@ -125,6 +125,7 @@ def test_startup_policy_belongs_to_files(bench: Bench) -> None:
     assert "startupPolicy" in bench.program.error("define", document)
 
 
+@pytest.mark.fault(101)
 @pytest.mark.parametrize(("script", "says"), [
     ("mount -t tmpfs none /dev && mknod /dev/null c 1 3", "/dev/kvm cannot be opened"),
     ("mount --bind /dev/null /dev/kvm", "Inappropriate ioctl for device"),

@@ -240,6 +240,23 @@ def test_without_dynamic_ownership_it_is_said_what_cannot_be_used(site: Site) ->
     assert site.owners() == {GIVEN}  # what was made for it is its user's, for nobody else could start it again
 
 
+@pytest.mark.fault(101)
+@pytest.mark.parametrize("mode", ["000", "600"])
+def test_a_kvm_that_it_may_not_use_is_named_and_nothing_is_emulated(site: Site, mode: str) -> None:
+    if not Path("/dev/kvm").exists():
+        pytest.skip("there is no /dev/kvm to be shut")
+    text = documents.machine("fast", guests.counter_image(site.images / "fast.img")).replace("'qemu'>", "'kvm'>", 1)
+    assert "type='kvm'" in text
+    (site.images / "fast.xml").write_text(text)
+    shut = 'mknod "$0" c 10 232; chmod "$1" "$0"; mount --bind "$0" /dev/kvm; shift; exec "$@"'
+    inside = Program(site.program.root, ("unshare", "-m", "sh", "-ec", shut, str(site.images / "kvm"), mode, PROGRAM))
+    said = inside.error("create", site.images / "fast.xml")
+    assert "error: Domain of type 'kvm' needs /dev/kvm, which cannot be used: Permission denied\n" in said
+    assert "hint: load the module kvm_intel or kvm_amd, join the group kvm" in said
+    assert not pids_below(site.program.root)
+    assert site.owners() == {ROOTS}
+
+
 def test_a_folder_that_is_shut_to_it_is_named(site: Site) -> None:
     machine = site.machine()
     site.images.chmod(0o700)

@@ -8,7 +8,7 @@ import re
 import select
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from virtctl.errors import InvalidArgument, OperationTimeout, QemuFailed, SystemFault
@@ -129,6 +129,14 @@ class Gate:
         ready = poller.poll(max(0.0, min(limit - time.monotonic(), 1.0)) * 1000)
         if any(fd == self._door.fileno() for fd, _ in ready):
             self._door.accept()[0].close()
+
+
+def shut_out_others(pid: int, ptys: Iterable[str]) -> None:
+    """Takes from the guest's ptys the right of group `tty` to write to them, which a terminal has."""
+    for pts in ptys:
+        if pty_belongs_to(pid, pts):
+            with contextlib.suppress(OSError):  # it has gone, and its guest with it
+                Path(pts).chmod(0o600)
 
 
 def monitor_in(printed: bytes) -> str | None:

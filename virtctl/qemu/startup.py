@@ -178,8 +178,10 @@ def _fill_in_live(guest: Guest, plan: Plan, child: Spawned) -> None:
     from virtctl.domain.devices.disk import Disk
     from virtctl.qemu.chains import show_chains
     from virtctl.qemu.chardevs import adopt_ptys
+    from virtctl.qemu.spawn import shut_out_others
 
     live = plan.domain
+    shut_out_others(child.identity.pid, child.ptys.values())
     if live.devices is not None:
         adopt_ptys(live.devices, {label.removeprefix("char"): pts for label, pts in child.ptys.items()})
         show_chains(guest, live.devices.all(Disk))
