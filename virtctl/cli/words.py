@@ -67,6 +67,9 @@ class _Splitter:
 def split_commands(text: str) -> list[list[str]]:
     """The commands of a string, each as its words; empty ones are left out. Raises UsageError.
 
-    A single quote that is not closed reaches to the end, as in virsh; a double quote must be closed.
+    A single quote that is not closed reaches to the end, as in virsh; a double quote must be closed. A NUL, which no
+    file name can hold, would be lost on the way of some and so name another file.
     """
+    if "\0" in text:
+        raise UsageError("a command cannot hold a NUL character")
     return _Splitter(text).commands()

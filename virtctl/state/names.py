@@ -51,6 +51,10 @@ def check_name(name: str) -> None:
     for start in ("-", TEMP):  # the second is how files begin that are removed when their writer is dead
         if name.startswith(start):
             raise XmlError(f"name {name} cannot start with '{start}'")
+    _check_length(name)
+
+
+def _check_length(name: str) -> None:
     try:
         length = len(name.encode())
     except UnicodeEncodeError as cause:
