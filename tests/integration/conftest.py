@@ -9,6 +9,8 @@ import pytest
 
 from tests.support import linux_guest
 from tests.support.plain_qemu import EMULATOR, PlainQemu
+from tests.support.program import Program, end_guests
+from tests.support.unprivileged import Site, images
 
 
 @pytest.fixture
@@ -27,6 +29,18 @@ def plain_qemu(tmp_path: Path) -> Iterator[Callable[..., PlainQemu]]:
     yield start
     for qemu in started:
         qemu.end()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """State in a folder that is shut to everybody else, images in one that is not; QEMU runs as nobody."""
+    root = tmp_path / "root"
+    root.mkdir(0o700)
+    with images() as folder:
+        made = Site(Program(root), folder)
+        made.settings('user = "nobody"\n')
+        yield made
+        end_guests(root)
 
 
 @pytest.fixture(scope="session")
