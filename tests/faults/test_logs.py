@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import marshal
 import os
+import re
 import select
 import shutil
 import signal
@@ -53,7 +54,7 @@ def the_keeper(virtctl: Program) -> int:
 @pytest.mark.slow
 @pytest.mark.fault(43, 44)
 def test_a_flood_of_output_stays_bounded_and_a_broken_log_disk_stops_nobody(small_disk: Path) -> None:
-    result = g15_log_flood.measure(4, seed=1)
+    result = g15_log_flood.measure(3, seed=1)
     assert not result.violations, result.figures
 
 
@@ -214,7 +215,12 @@ def test_a_log_disk_that_does_not_answer_keeps_nobody_waiting(loop_disk: Path, t
     eventually(lambda: b"bytes lost: the disk did not answer]\n" in log.read_bytes(), "the loss is told in the log")
     os.write(pipe, b"after\n")
     os.close(pipe)
-    eventually(lambda: log.read_bytes().endswith(b"]\nafter\n"), "the log goes on")
+    eventually(lambda: log.read_bytes().endswith(b"\nafter\n"), "the log goes on")
+    text = log.read_bytes()
+    notes = re.findall(rb"\[virtctl: (\d+) bytes lost: the disk did not answer\]\n", text)
+    written = len(text) - sum(len(b"[virtctl:  bytes lost: the disk did not answer]\n" + size) for size in notes)
+    surplus = written + sum(map(int, notes)) - (8 << 20) - len(b"before\nafter\n")
+    assert 0 <= surplus <= len(notes)  # a note ends the line that it interrupts
     os.close(told)
 
 
