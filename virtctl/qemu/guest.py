@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from virtctl.errors import MonitorTimeout, OperationFailed
 from virtctl.qemu.context import Context
-from virtctl.qemu.process import ProcessId, stopped
+from virtctl.qemu.process import ProcessId, standing_still
 from virtctl.state import status as statuses
 from virtctl.state.status import Status
 
@@ -63,11 +63,11 @@ class Guest:
             same = False
         return name if same else str(self.work / name)
 
-    def monitor(self, deadline: float = 3.0) -> Monitor:
+    def monitor(self, deadline: float = 2.5) -> Monitor:
         """The human monitor, for a `with` block. Raises MonitorTimeout, MonitorGone."""
         from virtctl.qemu.monitor import Monitor
 
-        self._await_awake(deadline)
+        self.await_awake(deadline)
         self.trim_log()
         return Monitor.connect(self.status.pty, pid=self.status.pid, lock_path=self.folder / MONITOR_LOCK,
                                name=self.status.name, deadline=deadline, started=self.status.start_time)
@@ -80,13 +80,14 @@ class Guest:
 
                 trim_own_log(self.context.paths, self.status.name)
 
-    def _await_awake(self, deadline: float) -> None:
-        """A process that a signal has stopped cannot answer; it is not asked what would be carried out much later."""
+    def await_awake(self, deadline: float) -> None:
+        """A process that stands still cannot answer; it is not asked what would be carried out much later."""
         limit = time.monotonic() + deadline
-        while stopped(self.identity):
+        while why := standing_still(self.identity):
             if time.monotonic() > limit:
+                cure = f"kill -CONT {self.status.pid}" if why == "stopped" else "thawing its control group"
                 raise MonitorTimeout(f"domain '{self.status.name}' does not answer: its process {self.status.pid} is "
-                                     "stopped", hint=f"kill -CONT {self.status.pid} lets it go on")
+                                     f"{why}", hint=f"{cure} lets it go on")
             time.sleep(0.01)
 
     def update(self, **changes: Any) -> Status:  # noqa: ANN401 - any field of Status

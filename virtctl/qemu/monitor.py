@@ -33,7 +33,7 @@ from virtctl.state.lock import FileLock, describe_holder
 
 MAX_COMMAND = 400  # bytes; readline's echo grows with the square of the length
 MAX_ARGUMENT = 1023  # bytes; QEMU cuts a longer one without a word
-DEADLINE = 3.0  # seconds for one command, where the caller names none
+DEADLINE = 2.5  # seconds for one command, where the caller names none
 TYPING = 10.0  # seconds until a command is typed, however long it may run: nothing has happened by then
 RETYPE = 0.25  # seconds of silence after which what is not echoed is typed again; then twice as long, and so on
 _PROMPT = b"(qemu) "

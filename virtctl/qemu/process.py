@@ -19,6 +19,8 @@ from typing import NamedTuple
 from virtctl.errors import SystemFault
 from virtctl.state.liveness import boot_id
 
+_FREEZERS = ("__refrigerator", "do_freezer_trap")  # where a frozen process waits, in the kernel's first and second way
+
 
 class ProcessId(NamedTuple):
     """Who a process is: `start_time` is field 22 of /proc/PID/stat, `boot_id` the kernel's name of this boot."""
@@ -68,10 +70,17 @@ def alive(identity: ProcessId) -> bool:
     return found is not None and found[1] == identity.start_time and found[0] not in "ZX"
 
 
-def stopped(identity: ProcessId) -> bool:
-    """Whether the process is stopped by a signal or a debugger, so that it cannot answer."""
+def standing_still(identity: ProcessId) -> str:
+    """Why the process cannot answer: `stopped` by a signal or a debugger, `frozen` with its cgroup; "" when it can."""
     found = _stat(identity.pid)
-    return found is not None and found[1] == identity.start_time and found[0] in "Tt"
+    if found is None or found[1] != identity.start_time:
+        return ""
+    if found[0] in "Tt":
+        return "stopped"
+    with contextlib.suppress(OSError):
+        if found[0] in "DS" and Path(f"/proc/{identity.pid}/wchan").read_text() in _FREEZERS:
+            return "frozen"
+    return ""
 
 
 @contextlib.contextmanager
@@ -122,9 +131,9 @@ def ended_within(pidfd: int, seconds: float) -> bool:
 def terminate(identity: ProcessId, *, graceful: bool = False, deadline: float = 15.0) -> signal.Signals | None:
     """Ends the process: SIGTERM, and unless `graceful` SIGKILL after two thirds of `deadline` seconds.
 
-    A stopped process cannot hear SIGTERM and is killed at once. Returns the signal that ended it, None when it was
-    gone before. Raises SystemFault ("Failed to terminate process N with SIGKILL: Device or resource busy") when it
-    outlives the deadline.
+    A stopped or frozen process cannot hear SIGTERM and is killed at once. Returns the signal that ended it, None when
+    it was gone before. Raises SystemFault ("Failed to terminate process N with SIGKILL: Device or resource busy") when
+    it outlives the deadline.
     """
     limit = time.monotonic() + deadline
     with _grip(identity) as pidfd:
@@ -144,7 +153,7 @@ def terminate(identity: ProcessId, *, graceful: bool = False, deadline: float = 
 
 def _await_term(pidfd: int, identity: ProcessId, seconds: float, *, impatient: bool) -> bool:
     limit = time.monotonic() + seconds
-    while not (impatient and stopped(identity)):
+    while not (impatient and standing_still(identity)):
         left = limit - time.monotonic()
         if ended_within(pidfd, min(left, 0.5)):
             return True

@@ -17,7 +17,7 @@ from typing import Any
 from virtctl.errors import MonitorError, MonitorGone, MonitorTimeout, SystemFault
 
 SOCKET = "qmp.sock"
-DEADLINE = 3.0  # seconds for one command, where the caller names none
+DEADLINE = 2.5  # seconds for one command, where the caller names none
 _MAX_REPLY = 64 << 20
 
 

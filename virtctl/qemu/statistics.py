@@ -30,12 +30,15 @@ REASONS = {
                  "daemon"),
     "crashed": ("unknown", "panicked"),
 }
+PATIENCE = 2.0  # seconds in which a guest that stands still may go on
 NET = ("bytes", "packets", "errors", "dropped")
 NET_NAMES = ("bytes", "pkts", "errs", "drop")
 
 
 def statistics(context: Context, target: Target, groups: frozenset[str]) -> dict[str, object]:
     """The figures of the groups that are wanted, of all groups when none is named."""
+    if target.status is not None and (not groups or groups - {"state"}):
+        Guest(context, target.status).await_awake(PATIENCE)  # once, not once for each group
     domain = document(context, target)
     found: dict[str, object] = {}
     for name, figures in _GROUPS.items():

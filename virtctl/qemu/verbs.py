@@ -16,6 +16,7 @@ from virtctl.qemu import replies
 if TYPE_CHECKING:
     from virtctl.qemu.monitor import Monitor
 
+DEADLINE = 2.5  # seconds for what is answered at once: with its own start, a command is over in three
 _LONG = 60.0  # seconds for what QEMU does while it answers: opening images, writing memory
 
 
@@ -26,7 +27,7 @@ def quote(argument: str) -> str:
     return quoted(argument)
 
 
-def _do(monitor: Monitor, command: str, *arguments: str, deadline: float = 3.0) -> None:
+def _do(monitor: Monitor, command: str, *arguments: str, deadline: float = DEADLINE) -> None:
     """Runs a command that says nothing when it succeeds."""
     replies.nothing(command, monitor.command(" ".join([command, *arguments]), deadline))
 
@@ -34,7 +35,7 @@ def _do(monitor: Monitor, command: str, *arguments: str, deadline: float = 3.0) 
 # The guest's processors
 
 
-def status(monitor: Monitor, deadline: float = 3.0) -> replies.Status:
+def status(monitor: Monitor, deadline: float = DEADLINE) -> replies.Status:
     """Whether the guest runs, and why not."""
     return replies.status(monitor.command("info status", deadline))
 
@@ -168,7 +169,7 @@ def block_job_cancel(monitor: Monitor, device: str, *, force: bool = False) -> N
     _do(monitor, "block_job_cancel", *(["-f"] if force else []), quote(device))
 
 
-def block_job_complete(monitor: Monitor, device: str, deadline: float = 3.0) -> None:
+def block_job_complete(monitor: Monitor, device: str, deadline: float = DEADLINE) -> None:
     """Switches the drive to the mirror's target, trying again while the job is between two passes ('running')."""
     limit = time.monotonic() + deadline
     while True:
@@ -182,7 +183,7 @@ def block_job_complete(monitor: Monitor, device: str, deadline: float = 3.0) -> 
             return
 
 
-def await_job_end(monitor: Monitor, device: str, deadline: float = 3.0) -> None:
+def await_job_end(monitor: Monitor, device: str, deadline: float = DEADLINE) -> None:
     """Waits until a drive has no job any more. Raises OperationTimeout."""
     limit = time.monotonic() + deadline
     while any(job.device == device for job in block_jobs(monitor)):
@@ -218,7 +219,7 @@ def migrate_unix(monitor: Monitor, path: str) -> None:
     _do(monitor, "migrate", "-d", quote(f"unix:{path}"))
 
 
-def migration(monitor: Monitor, deadline: float = 3.0) -> replies.Migration:
+def migration(monitor: Monitor, deadline: float = DEADLINE) -> replies.Migration:
     """How the stream stands; the result of the last one stays until the next begins."""
     return replies.migration(monitor.command("info migrate", deadline))
 
