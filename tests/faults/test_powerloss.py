@@ -26,9 +26,9 @@ def root(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.fault(41)
 def test_what_was_not_synced_may_be_gone_at_any_moment(root: Path) -> None:
     verbs = ["redefine", "undefine-nvram", "save-over", "managedsave", "start-managed", "pivot"]
-    found = powerloss.measure(root, verbs, 72, 1)
+    found = powerloss.measure(root, verbs, 36, 1)
     assert found.violations == []
-    assert found.trials == 72
+    assert found.trials == 36
 
 
 @pytest.mark.fault(41)

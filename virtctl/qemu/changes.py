@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from virtctl.domain.domain import Domain, write_domain
-from virtctl.errors import InvalidOperation
+from virtctl.errors import InvalidOperation, OperationTimeout, VirtctlError
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.documents import stored
 from virtctl.qemu.guest import Guest
 from virtctl.schema.element import Mode
+from virtctl.state.journal import Journal, Operation
 from virtctl.state.store import Entry
 from virtctl.values import Affect
 
@@ -33,11 +35,36 @@ def document_of(context: Context, target: Target, affect: Affect) -> Domain:
     return stored(context, target)
 
 
-def change_stored(context: Context, target: Target, change: Callable[[Domain], None]) -> None:
-    """Changes the definition, durably; the caller holds the domain's lock."""
-    domain = stored(context, target)
-    change(domain)
-    store_domain(context, domain)
+def change_stored(context: Context, target: Target, change: Callable[[Domain], None],
+                  after: Affect | None = None) -> None:
+    """Changes the definition, durably; the caller holds the domain's lock. A failure `after` the running guest was
+    changed says that it was.
+    """
+    try:
+        domain = stored(context, target)
+        change(domain)
+        store_domain(context, domain)
+    except VirtctlError as error:
+        if after is not None and after.live:
+            error.message = f"the running guest was changed, its definition was not: {error.message}"
+        raise
+
+
+def recorded(context: Context, target: Target, op: str, **facts: object) -> Operation:
+    """The record of a change of the running guest, for the time between QEMU and the guest's document."""
+    return Journal(context.paths, command=context.command).open(target.uuid, op, name=target.name, **facts)
+
+
+@contextmanager
+def refusals_end(operation: Operation) -> Iterator[None]:
+    """What QEMU refuses has not happened: there is nothing to put right. What it did not answer in time may have."""
+    try:
+        yield
+    except OperationTimeout:
+        raise
+    except VirtctlError:
+        operation.done()
+        raise
 
 
 def store_domain(context: Context, domain: Domain) -> None:
@@ -61,5 +88,10 @@ def change(context: Context, target: Target, affect: Affect, edit: Callable[[Dom
         where = places(target, affect)
         if where.config:
             change_stored(context, target, edit)
-        if where.live:
-            change_live(context, target, edit)
+        try:
+            if where.live:
+                change_live(context, target, edit)
+        except VirtctlError as error:
+            if where.config:
+                error.message = f"the definition was changed, the live document was not: {error.message}"
+            raise

@@ -10,15 +10,16 @@ from virtctl.domain.devices.disk_source import DiskSource
 from virtctl.domain.devices.interface import Interface
 from virtctl.domain.domain import Domain
 from virtctl.errors import DeviceMissing, InvalidArgument
-from virtctl.qemu.changes import change_live, change_stored, places
+from virtctl.qemu.changes import change_live, change_stored, places, recorded, refusals_end
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
 from virtctl.qemu.documents import devices_of, document, stored
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.ownership import admit_chain
-from virtctl.qemu.sources import find_disk, qemu_name
+from virtctl.qemu.sources import find_disk, qemu_name, real_path
 from virtctl.schema.node import carries
+from virtctl.state.journal import Record
 from virtctl.values import Affect
 
 
@@ -31,11 +32,7 @@ def change_media(context: Context, target: Target, name: str, source: str | None
         check_chain(source, None, f"disk '{name}'")
 
     def edit(domain: Domain) -> None:
-        disk = _drive(domain, name)
-        disk.type = "block" if source is not None and Path(source).is_block_device() else "file"
-        disk.source = None if source is None else (
-            DiskSource(dev=source) if disk.type == "block" else DiskSource(file=source))
-        disk.backing = None
+        _put(_drive(domain, name), source)
 
     with context.lock(target.uuid):
         target = context.again(target)
@@ -44,10 +41,40 @@ def change_media(context: Context, target: Target, name: str, source: str | None
             _drive(stored(context, target), name)
         if where.live:
             guest = Guest(context, target.active)
-            _change_live(guest, _drive(guest.live(), name), source, force=force)
-            change_live(context, target, edit)
+            disk = _drive(guest.live(), name)
+            with recorded(context, target, "media", drive=name, source=source) as operation:
+                with refusals_end(operation):
+                    _change_live(guest, disk, source, force=force)
+                change_live(context, target, edit)
         if where.config:
-            change_stored(context, target, edit)
+            change_stored(context, target, edit, after=where)
+
+
+def _put(disk: Disk, source: str | None) -> None:
+    disk.type = "block" if source is not None and Path(source).is_block_device() else "file"
+    disk.source = None if source is None else (
+        DiskSource(dev=source) if disk.type == "block" else DiskSource(file=source))
+    disk.backing = None
+
+
+def finish_media(guest: Guest | None, record: Record) -> str:
+    """After a change of media that was cut off: what QEMU has in the drive is what the guest's document names."""
+    from virtctl.qemu import verbs
+
+    name, source = str(record.facts["drive"]), record.facts["source"]
+    if guest is None:  # it has ended, and its document with it
+        record.done()
+        return ""
+    live = guest.live()
+    disk = _drive(live, name)
+    with guest.monitor() as monitor:
+        drive = verbs.drives(monitor).get(drive_name(disk))
+    used = real_path(guest, drive.file) if drive is not None and drive.file else None
+    if used is None or used == (source and os.path.abspath(source)):  # noqa: PTH100 - links stay links
+        _put(disk, None if used is None else source)
+        guest.write_live(live)
+    record.done()
+    return f"an interrupted change of the medium in '{name}' was looked into: the drive holds {used or 'nothing'}"
 
 
 def _drive(domain: Domain, name: str) -> Disk:
@@ -102,10 +129,14 @@ def set_link(context: Context, target: Target, name: str, state: str, affect: Af
         if where.config:
             card(stored(context, target))
         if where.live:
-            _plug(Guest(context, target.active), card(Guest(context, target.active).live()), state)
-            change_live(context, target, edit)
+            guest = Guest(context, target.active)
+            found = card(guest.live())
+            with recorded(context, target, "link", interface=name, state=state) as operation:
+                with refusals_end(operation):
+                    _plug(guest, found, state)
+                change_live(context, target, edit)
         if where.config:
-            change_stored(context, target, edit)
+            change_stored(context, target, edit, after=where)
 
 
 def _plug(guest: Guest, card: Interface, state: str) -> None:
@@ -113,3 +144,17 @@ def _plug(guest: Guest, card: Interface, state: str) -> None:
 
     with guest.monitor() as monitor:
         verbs.set_link(monitor, card.id, up=state == "up")
+
+
+def finish_link(guest: Guest | None, record: Record) -> str:
+    """After a change of a cable that was cut off: QEMU does not tell how it is, so it is plugged again."""
+    name, state = str(record.facts["interface"]), str(record.facts["state"])
+    if guest is not None:
+        live = guest.live()
+        found = find_interface(live, name)
+        if found is not None:
+            _plug(guest, found, state)
+            found.link_state = state
+            guest.write_live(live)
+    record.done()
+    return f"the cable of interface '{name}', whose change was interrupted, is {state}" if guest is not None else ""

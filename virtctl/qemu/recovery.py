@@ -170,6 +170,13 @@ def _undefine(context: Context, record: Record) -> str:
     return finish_undefine(context, record)
 
 
+def _media(context: Context, record: Record) -> str:
+    from virtctl.qemu import media
+
+    finish = media.finish_media if record.op == "media" else media.finish_link
+    return finish(_guest(context, record.uuid), record)
+
+
 def _start_saved(context: Context, record: Record) -> str:
     from virtctl.qemu.restoring import conclude_start
 
@@ -185,7 +192,7 @@ def _start_saved(context: Context, record: Record) -> str:
 _HANDLERS: dict[str, Callable[[Context, Record], str]] = {
     "save": _save, "pivot": _pivot, "dump": _dump, "save-image-define": _image_define,
     "block-job": _block_job, "rename": _rename, "undefine": _undefine, "start-saved": _start_saved,
-    "attach": _hotplug, "detach": _hotplug}
+    "attach": _hotplug, "detach": _hotplug, "media": _media, "link": _media, "vcpus": _vcpus}
 
 
 # Interrupted starts
