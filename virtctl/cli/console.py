@@ -12,6 +12,8 @@ import struct
 import termios
 import time
 import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -89,11 +91,23 @@ class Link:
         return int(found[4]) if found[0] != fcntl.F_UNLCK else 0
 
 
+@contextmanager
+def unechoed() -> Iterator[None]:
+    """The terminal does not echo: what is typed as soon as the connection is told of belongs to the guest."""
+    before = termios.tcgetattr(0)
+    quiet = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(0, termios.TCSADRAIN, quiet)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(0, termios.TCSADRAIN, before)
+
+
 def talk(link: Console, escape: bytes) -> None:
     """Passes bytes both ways until the escape key, the end of the guest, or a signal that ends us."""
     before = termios.tcgetattr(0)
     handlers = {number: signal.signal(number, _leave) for number in (signal.SIGHUP, signal.SIGTERM)}
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSADRAIN)  # what was typed already is not lost
     try:
         while _pass(link, escape):
             pass

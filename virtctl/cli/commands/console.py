@@ -32,11 +32,11 @@ def open_console(
         raise VirtctlError("The domain is not running")
     if not sys.stdin.isatty():
         raise VirtctlError("Cannot run interactive console without a controlling TTY")
-    from virtctl.cli.console import Link, escape_byte, talk
+    from virtctl.cli.console import Link, escape_byte, talk, unechoed
 
     driver = session.changing("virDomainOpenConsole")
     escape = session.settings.escape
-    with Link(driver.console(ref, device, force=force, safe=safe), force=force) as link:
+    with Link(driver.console(ref, device, force=force, safe=safe), force=force) as link, unechoed():
         session.extra(f"Connected to domain '{name}'\nEscape character is {escape}")
         session.extra(f" (Ctrl + {escape[1]})\n" if len(escape) == 2 else "\n")
         session.out.flush()
