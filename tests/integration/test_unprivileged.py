@@ -188,3 +188,36 @@ def test_images_that_come_later_are_given_as_well(site: Site) -> None:
     confined(site.pid())
     site.program.ok("destroy", "later")
     assert site.owners() == {ROOTS}
+
+
+BESIDE = """
+<memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>
+<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
+  <tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>
+  <filesystem type='mount'><driver type='virtiofs'/><source dir='{folder}'/><target dir='shared'/></filesystem>
+  <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+  <graphics type='vnc'><listen type='socket'/></graphics>
+</devices>"""
+
+
+@pytest.mark.skipif(not Path("/usr/share/OVMF").exists() or not Path("/usr/bin/swtpm").exists(),
+                    reason="needs Debian's packages ovmf and swtpm")
+def test_what_it_reaches_beside_its_images(site: Site) -> None:
+    """Firmware variables, memory in a file, a TPM, a shared folder, sockets: in its own folder, or as open files."""
+    path = site.images / "beside.xml"
+    path.write_text("<domain type='qemu'><name>beside</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>"
+                    f"{BESIDE.format(folder=site.images)}</domain>")
+    site.program.ok("define", path)
+    site.program.ok("start", "beside", "--paused")
+    confined(site.pid())
+    (variables,) = (site.program.root / "lib/qemu/nvram").iterdir()
+    assert (variables.stat().st_uid, variables.stat().st_mode & 0o777) == (0, 0o600)
+    (work,) = (site.program.root / "lib/qemu/work").iterdir()
+    assert str(work / "vnc.sock") in site.program.ok("domdisplay", "beside")
+    assert {entry.name for entry in work.iterdir()} >= {"vnc.sock", "swtpm.sock", "channel0.sock", "fs0-fs.sock"}
+    for entry in work.iterdir():
+        assert entry.is_symlink() or (entry.stat().st_uid, entry.stat().st_mode & 0o077) == (NOBODY, 0)
+    memory = Path(f"/proc/{site.pid()}/maps").read_text()
+    assert str(work / "qemu_back_mem") in memory
+    site.program.ok("destroy", "beside")
+    assert not work.exists()

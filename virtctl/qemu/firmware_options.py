@@ -11,6 +11,8 @@ from virtctl.domain.sysinfo import Entry, Sysinfo
 from virtctl.qemu.drive_sources import Pairs, Place, image_pairs
 from virtctl.qemu.plan import Plan
 
+NVRAM_SET = 1000  # the number of its set of descriptors, above those of the logs
+
 
 def firmware_options(plan: Plan) -> Iterator[Opt]:
     """The loader and its variables."""
@@ -26,10 +28,12 @@ def firmware_options(plan: Plan) -> Iterator[Opt]:
             yield Opt("global", "driver=cfi.pflash01,property=secure,value=on")
     if boot is not None and boot.nvram is not None and boot.nvram.placed:
         yield Opt("drive", props(None, [("if", "pflash"), ("unit", 1), ("format", "raw"),
-                                        *(_variables(boot.nvram) if plan.nvram is None else [("file", plan.nvram)])]))
+                                        *_variables(boot.nvram, plan)]))
 
 
-def _variables(store: Nvram) -> Pairs:
+def _variables(store: Nvram, plan: Plan) -> Pairs:
+    if plan.nvram_fds:
+        return [("file", f"/dev/fdset/{NVRAM_SET}")]
     if store.source is None:
         return [("file", store.path)]
     return image_pairs(Place(store.type or "file", store.source, "nvram", "pflash1"), writable=True)

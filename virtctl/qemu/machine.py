@@ -12,7 +12,7 @@ from virtctl.domain.domain import Domain
 from virtctl.domain.os import Os
 from virtctl.qemu.board import is_q35, machine_name
 from virtctl.qemu.clock_options import clock_options
-from virtctl.qemu.firmware_options import firmware_options, table_options
+from virtctl.qemu.firmware_options import NVRAM_SET, firmware_options, table_options
 from virtctl.qemu.memory_options import memory_options
 from virtctl.qemu.numa_options import has_hmat, numa_options
 from virtctl.qemu.plan import Plan
@@ -53,6 +53,7 @@ def machine_options(plan: Plan) -> list[Opt]:
         *_boot(domain),
         *_extras(domain),
         *(Opt("add-fd", f"fd={fd},set={number}") for number, fd in plan.fd_sets.items()),
+        *(Opt("add-fd", f"fd={fd},set={NVRAM_SET}") for fd in plan.nvram_fds),
     ]
 
 

@@ -27,7 +27,8 @@ class Plan:
     `qmp` the listening socket of the machine-readable monitor (None: QEMU makes one itself), `logs` what the
     log keeper writes, `keeper` the process that starts it, `restoring` whether the memory comes
     from an image. `account` is whom QEMU runs as, None for ourselves;
-    `runtime` is its working folder.
+    `runtime` is its working folder. `nvram_fds` is the store of variables, open for reading and for both, where QEMU
+    could not open it itself.
     """
 
     domain: Domain
@@ -42,7 +43,7 @@ class Plan:
     vhost: dict[str, list[int]] = field(default_factory=dict)
     host_paths: dict[str, str] = field(default_factory=dict)
     chosen_ports: set[int] = field(default_factory=set)
-    nvram: str | None = None
+    nvram_fds: list[int] = field(default_factory=list)
     ram_folder: str = "/dev/shm"
     hugetlbfs: dict[int, str] = field(default_factory=dict)
     huge_page_default: int = 2048
@@ -66,4 +67,4 @@ class Plan:
         shared = [fd for fds in (*self.taps.values(), *self.vhost.values()) for fd in fds]
         incoming = [int(self.incoming.removeprefix("fd:"))] if self.incoming and self.incoming.startswith("fd:") else []
         monitor = [self.qmp] if self.qmp is not None else []
-        return sorted({*self.fd_sets.values(), *shared, *incoming, *monitor})
+        return sorted({*self.fd_sets.values(), *self.nvram_fds, *shared, *incoming, *monitor})

@@ -182,12 +182,13 @@ def _nvram(context: Context, plan: Plan, devices: Devices, undo: ExitStack) -> N
     if not Path(store).exists():
         _make_nvram(context, boot, store)
     if plan.account is not None:  # it need not become that user's: QEMU gets the open file
-        try:
-            fd = os.open(store, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as error:
-            raise SystemFault(f"cannot open NVRAM file '{store}'", error) from error
-        undo.callback(os.close, fd)
-        plan.nvram = _share(plan, fd)
+        for flags in (os.O_RDONLY, os.O_RDWR):  # it opens it to read before it opens it to write
+            try:
+                fd = os.open(store, flags | os.O_CLOEXEC | os.O_NONBLOCK)
+            except OSError as error:
+                raise SystemFault(f"cannot open NVRAM file '{store}'", error) from error
+            undo.callback(os.close, fd)
+            plan.nvram_fds.append(fd)
 
 
 def _make_nvram(context: Context, boot: Os, store: str) -> None:
