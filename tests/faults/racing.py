@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,7 +29,9 @@ class Told(NamedTuple):
 
 
 def at_once(root: Path, acts: list[Act]) -> list[str]:
-    """What each of the processes came to: "" or its error. They begin together."""
+    """What each of the processes came to: "" or its error, a traceback in one line for what is none of ours. They
+    begin together.
+    """
     return [told.text for told in timed_at_once(root, acts)]
 
 
@@ -66,6 +69,8 @@ def _child(root: Path, act: Act, number: int, pipes: tuple[int, int, int]) -> in
             act(fresh_driver(root))
         except VirtctlError as error:
             text = str(error).replace("\n", " ")
+        except Exception as error:
+            text = f"internal error: {''.join(traceback.format_exception(error))}".replace("\n", " ")
         os.write(writer, f"{number} {time.monotonic()} {text}\n".encode())
         status = 0
     finally:

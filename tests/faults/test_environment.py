@@ -96,10 +96,10 @@ def test_a_preloaded_library_that_is_not_there_is_no_matter_and_does_not_reach_q
 
 
 @pytest.mark.parametrize("environment", [
-    {"LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8"}, {"LC_ALL": "C", "LANG": None}, {"LC_ALL": "nonsense"},
-    {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    {"TMPDIR": "/proc"}, {"TMPDIR": "/nowhere"}, {"HOME": None, "USER": None, "LOGNAME": None}, {"HOME": "/nowhere"},
-    {"XDG_RUNTIME_DIR": "/nowhere", "XDG_CONFIG_HOME": "relative"}, {"TZ": "nonsense"},
+    {"LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "TMPDIR": "/proc", "TZ": "nonsense"},
+    {"LC_ALL": "C", "LANG": None, "TMPDIR": "/nowhere", "HOME": None, "USER": None, "LOGNAME": None},
+    {"LC_ALL": "nonsense", "HOME": "/nowhere", "XDG_RUNTIME_DIR": "/nowhere", "XDG_CONFIG_HOME": "relative"},
+    {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TMPDIR": ""},
 ], ids=str)
 def test_variables_that_mean_nothing_here(lab: Lab, program: Program, environment: dict[str, str | None]) -> None:
     lives(lab, program, environment)

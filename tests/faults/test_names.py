@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -13,6 +14,7 @@ from tests.faults.verbs import NAME, Lab, document
 from tests.support.program import Program
 from virtctl.errors import VirtctlError
 from virtctl.values import (
+    DumpCoreOptions,
     DumpOptions,
     ListFilter,
     RestoreOptions,
@@ -96,30 +98,54 @@ def test_a_name_that_is_the_number_of_another_guest_is_found_by_its_uuid(lab: La
 
 
 PATHS = ["two words", "a,b=c", "it's", 'quo"te', "back\\slash", "$HOME", "$(id)", "`id`", "new\nline", "tab\t", "-dash",
-         "--help", "*", "?[a-z]", "~", "a;b", "|cat", ">x", "#x", "%s", "\x1b[2J", "\x7f", "Û", "\x9b", "ABSOLUTE",
+         "--help", "*", "?[a-z]", "~", "a;b", "|cat", ">x", "#x", "%s", "\x1b[2J", "\x7f", "Û", "\x9b",
          "\udcff\udc9b"]
 
 
-@pytest.mark.fault(65, 85)
-@pytest.mark.parametrize("name", PATHS, ids=ascii)
-def test_a_path_of_any_letters_is_that_file(lab: Lab, program: Program, name: str) -> None:
-    place = lab.folder / "place"
-    place.mkdir(mode=0o700)
+def shown(lab: Lab, place: Path, path: str, *verbs: Callable[[], object]) -> None:
+    """That each of these makes exactly that file in the folder."""
+    for verb in verbs:
+        verb()
+        assert [found.name for found in place.iterdir()] == [Path(path).name]
+        (place / path).unlink()
+    assert lab.driver.state(NAME).state == "running"
+
+
+@pytest.fixture
+def place(lab: Lab) -> Path:
+    """An empty folder, and a guest with a screen."""
     lab.driver.define(document(lab.disk).replace("<memballoon", "<video><model type='vga'/></video><memballoon"))
     lab.driver.start(NAME, StartOptions())
+    made = lab.folder / "place"
+    made.mkdir(mode=0o700)
+    return made
+
+
+@pytest.mark.fault(65, 85)
+def test_a_path_of_any_letters_is_that_file(lab: Lab, place: Path) -> None:
+    driver = lab.driver
+
+    def save_and_restore(path: Path) -> None:
+        driver.save(NAME, path, SaveOptions())
+        driver.restore(path, RestoreOptions())
+
+    for name in PATHS:
+        path = place / name
+        shown(lab, place, name, lambda path=path: save_and_restore(path),
+              lambda path=path: driver.dump(NAME, path, DumpCoreOptions(memory_only=True)))
+
+
+@pytest.mark.fault(65, 85)
+@pytest.mark.parametrize("name", ["$(id)", "new\nline", "--help", "\udcff\udc9b", "ABSOLUTE"], ids=ascii)
+def test_a_path_on_the_command_line_is_that_file(lab: Lab, program: Program, place: Path, name: str) -> None:
     inside = Inside(program, place)
     path = str(place / "x") if name == "ABSOLUTE" else name
     inside.ok("save", NAME, "--file", path)
     assert [found.name for found in place.iterdir()] == [Path(path).name]
     inside.ok("restore", "--file", path)
     (place / path).unlink()
-    inside.ok("dump", NAME, "--file", path, "--memory-only")
-    assert [found.name for found in place.iterdir()] == [Path(path).name]
-    (place / path).unlink()
-    inside.ok("screenshot", NAME, "--file", path)
-    assert [found.name for found in place.iterdir()] == [Path(path).name]
-    assert (place / path).read_bytes()[:2] in (b"P6", b"\x89P")
-    assert lab.driver.state(NAME).state == "running"
+    shown(lab, place, path, lambda: inside.ok("dump", NAME, "--file", path, "--memory-only"),
+          lambda: inside.ok("screenshot", NAME, "--file", path))
 
 
 class Inside:
@@ -136,8 +162,7 @@ class Inside:
 
 
 @pytest.mark.fault(85)
-@pytest.mark.parametrize("words", ["save g {}", "dump g {} --memory-only", "restore {}", "define {}", "domstate {}",
-                                   "blockcopy g vda {}", "attach-disk g {} vdb", "screenshot g {}"])
+@pytest.mark.parametrize("words", ["save g {0}; restore {0}; dump g {0}", "blockcopy g vda {}", "attach-disk g {} vdb"])
 def test_a_path_with_a_nul_is_refused_and_not_cut(lab: Lab, program: Program, words: str) -> None:
     lab.running()
     (lab.folder / "a").write_text("precious")
