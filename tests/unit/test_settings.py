@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from virtctl.cli.manual import SETTINGS
 from virtctl.errors import VirtctlError
 from virtctl.paths import Paths
 from virtctl.state.settings import Settings, load_settings, settings_path
@@ -55,3 +56,11 @@ def test_what_is_no_file_makes_nobody_wait(paths: Paths) -> None:
     os.mkfifo(settings_path(paths), 0o600)
     with pytest.raises(VirtctlError):
         load_settings(paths)
+
+
+def test_each_setting_stands_in_the_manual_and_the_readme() -> None:
+    assert tuple(name for name, _ in SETTINGS) == Settings._fields
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for name, doc in SETTINGS:
+        assert f"| `{name}` |" in readme
+        assert "default" in doc

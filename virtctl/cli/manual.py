@@ -43,6 +43,26 @@ FILES = (
     ("/var/log/virtctl/qemu/NAME.log", "what QEMU says; NAME.log.0 is what it said before"),
 )
 
+SETTINGS = (
+    ("user", "whom QEMU runs as: a name, or + and a number; another than oneself only as root (default: whoever "
+             "starts the guest)"),
+    ("group", "its group (default: that user's own); the user's further groups come along"),
+    ("dynamic_ownership", "1: images that QEMU could not use as that user are given to it while the guest runs and go "
+                          "back to their owners after it; 0: nobody's owner is changed (default: 1)"),
+    ("save_image_format", "how saved memory is compressed: raw, gzip, bzip2, xz, lzop, zstd (default: raw)"),
+    ("max_log_size", "bytes of one log file of a guest, 0 for no limit (default: 2097152)"),
+    ("max_log_backups", "how many full log files are kept beside it (default: 3)"),
+)
+
+FILES = (
+    ("/etc/virtctl/qemu.conf", "the settings, one name = value a line, in the manner of libvirt's; a value is a "
+                               "\"string\" or a number"),
+    ("/etc/virtctl/qemu/NAME.xml", "definitions"),
+    ("/var/lib/virtctl/qemu", "managed saves, firmware variables, history, and what is under way"),
+    ("/run/virtctl", "records of running guests, locks"),
+    ("/var/log/virtctl/qemu/NAME.log", "what QEMU prints"),
+)
+
 STATUS = """\
 0 when the last command succeeded, 1 for every failure, 130 after an interrupt.
 """
@@ -74,6 +94,13 @@ def _page(command: Callable[[str], VirshCommand]) -> Iterator[str]:
     yield ".SH FILES"
     for name, doc in FILES:
         yield f".TP\n.B {roff(name)}\n{roff(doc)}"
+    yield ".SH SETTINGS"
+    for name, doc in SETTINGS:
+        yield f".TP\n.B {roff(name)}\n{roff(doc)}"
+    yield ".SH FILES"
+    yield roff("Of qemu:///system; of qemu:///session they lie in the XDG folders of the user.")
+    for name, doc in FILES:
+        yield f".TP\n.I {roff(name)}\n{roff(doc)}"
     yield ".SH EXIT STATUS"
     yield roff(STATUS)
     yield ".SH SEE ALSO\n.BR virsh (1),\n.BR qemu\\-system\\-x86_64 (1)"
