@@ -132,6 +132,12 @@ class Driver(Protocol):
         """How often its driver is asked for statistics."""
     def memory_stats(self, ref: str) -> dict[str, int]:
         """`dommemstat`, in virsh's order."""
+    def block_errors(self, ref: str) -> dict[str, str]:
+        """What is wrong with each disk on which a request of the guest has failed."""
+    def set_vcpus(self, ref: str, count: int, affect: Affect) -> None:
+        """How many processors a guest has now, or a domain at its next start."""
+    def set_max_vcpus(self, ref: str, count: int) -> None:
+        """How many the definition allows."""
     def statistics(self, ref: str, groups: frozenset[str]) -> dict[str, object]:
         """`domstats`: figures under libvirt's names."""
 

@@ -111,6 +111,24 @@ class LiveVerbs(Connected):
 
         return memsize.memory_stats(self.context, self._find(ref))
 
+    def block_errors(self, ref: str) -> dict[str, str]:
+        """What is wrong with each failed disk."""
+        from virtctl.qemu import blockinfo
+
+        return blockinfo.block_errors(self.context, self._find(ref))
+
+    def set_vcpus(self, ref: str, count: int, affect: Affect) -> None:
+        """How many processors there are."""
+        from virtctl.qemu import vcpus
+
+        vcpus.set_count(self.context, self._change(ref), count, affect)
+
+    def set_max_vcpus(self, ref: str, count: int) -> None:
+        """How many there can be."""
+        from virtctl.qemu import vcpus
+
+        vcpus.set_maximum(self.context, self._change(ref), count)
+
     def statistics(self, ref: str, groups: frozenset[str]) -> dict[str, object]:
         """`domstats`: figures under libvirt's names."""
         from virtctl.qemu import statistics

@@ -289,6 +289,18 @@ class NotThere:
         """Cannot be done."""
         raise NoSupport("virDomainScreenshot")
 
+    def block_errors(self, ref: str) -> dict[str, str]:
+        """Cannot be done."""
+        raise NoSupport("virDomainGetDiskErrors")
+
+    def set_vcpus(self, ref: str, count: int, affect: Affect) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSetVcpusFlags")
+
+    def set_max_vcpus(self, ref: str, count: int) -> None:
+        """Cannot be done."""
+        raise NoSupport("virDomainSetVcpusFlags")
+
     def attach_device(self, ref: str, xml: str | bytes, affect: Affect) -> None:
         """Cannot be done."""
         raise NoSupport("virDomainAttachDevice" + ("Flags" if affect != Affect(live=True) else ""))

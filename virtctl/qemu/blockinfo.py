@@ -12,7 +12,7 @@ from virtctl.qemu import images
 from virtctl.qemu.chains import chain
 from virtctl.qemu.context import Context, Target
 from virtctl.qemu.disks import drive_name
-from virtctl.qemu.documents import document
+from virtctl.qemu.documents import devices_of, document
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.imagechains import check_chain
 from virtctl.qemu.sources import find_disk, image_of
@@ -62,3 +62,18 @@ def resize(context: Context, target: Target, disk: str, size: int) -> None:
         image_of(found)
         with guest.monitor() as monitor:
             verbs.block_resize(monitor, drive_name(found), -(-size // SECTOR) * SECTOR)
+
+
+_ERRORS = {"failed": "unspecified error", "nospace": "no space"}  # QEMU's words and virsh's
+
+
+def block_errors(context: Context, target: Target) -> dict[str, str]:
+    """What is wrong with each disk of a running guest on which a request has failed."""
+    from virtctl.qemu.qmp import Qmp
+
+    guest = Guest(context, target.active)
+    with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
+        told = {one["device"]: one.get("io-status", "ok") for one in qmp.execute("query-block")}
+    disks = devices_of(guest.live()).all(Disk)
+    found = {disk.target or "": told.get(drive_name(disk), "ok") for disk in disks}
+    return {name: _ERRORS[status] for name, status in found.items() if status in _ERRORS}

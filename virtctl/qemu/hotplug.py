@@ -226,7 +226,7 @@ def _detach_live(context: Context, guest: Guest, find: Callable[[Node], Node], s
         guest.status.uuid, DETACH, name=guest.status.name, alias=device.id, backs=backs,
         after=None if stored is None else write_domain(stored, STORED))
     try:
-        plugs.unplug(guest, device, backs)
+        plugs.unplug(guest, device.id, backs)
         forget_live(guest, device.id)
         if stored is not None:
             store_domain(context, stored)

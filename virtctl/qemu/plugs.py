@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from virtctl.argv import Opt
-from virtctl.domain.devices.device import Device
 from virtctl.domain.devices.interface import Interface
 from virtctl.errors import MonitorError, OperationTimeout
 from virtctl.qemu import verbs
@@ -103,7 +102,7 @@ def present(guest: Guest, alias: str) -> bool:
         return alias in verbs.peripherals(monitor)
 
 
-def unplug(guest: Guest, device: Device, backs: list[Back]) -> None:
+def unplug(guest: Guest, alias: str, backs: list[Back]) -> None:
     """Asks the guest to let the device go, waits until it has, and removes what stood behind it.
 
     Raises OperationTimeout when it has not within `UNPLUG` seconds; the request stands.
@@ -111,12 +110,12 @@ def unplug(guest: Guest, device: Device, backs: list[Back]) -> None:
     from virtctl.qemu.qmp import Qmp
 
     with Qmp.connect(guest.folder, name=guest.status.name) as qmp:
-        qmp.execute("device_del", id=device.id)
+        qmp.execute("device_del", id=alias)
         try:
-            _await_gone(qmp, device.id)
+            _await_gone(qmp, alias)
         except OperationTimeout as error:
             raise OperationTimeout(
-                f"domain '{guest.status.name}' has not let go of device '{device.id}' within {UNPLUG:g} seconds",
+                f"domain '{guest.status.name}' has not let go of device '{alias}' within {UNPLUG:g} seconds",
                 hint="it is taken out of the documents as soon as the guest lets it go") from error
     with guest.monitor() as monitor:
         remove(monitor, backs)
