@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtctl.errors import InvalidArgument, UnsupportedConfig, VirtctlError
 from virtctl.schema.node import Node, to_text
+from virtctl.xen.characters import refuse_binary, refuse_impossible
 from virtctl.xen.config import read_config
 from virtctl.xen.exporting import TYPES, as_xen
 from virtctl.xen.from_sexpr import NEWEST, from_sexpr
@@ -26,9 +27,14 @@ def _checked(name: str, xend_version: int) -> str:
 
 def from_native(name: str, text: str, xend_version: int = NEWEST, notes: list[str] | None = None) -> Node:
     """The domain document of a native configuration. What has no place in it is said in `notes`."""
-    if _checked(name, xend_version) == "xen-sxpr":
-        return from_sexpr(text, xend_version, notes)
-    return from_xm(text, notes) if name == "xen-xm" else from_xl(text, notes)
+    _checked(name, xend_version)
+    refuse_binary(text)
+    if name == "xen-sxpr":
+        made = from_sexpr(text, xend_version, notes)
+    else:
+        made = from_xm(text, notes) if name == "xen-xm" else from_xl(text, notes)
+    refuse_impossible(made, text)
+    return made
 
 
 def to_native(name: str, domain: Node, xend_version: int = NEWEST, notes: list[str] | None = None) -> str:

@@ -114,6 +114,9 @@ def _read_general(root: list[Sexpr], guest: Guest) -> None:
     guest.uuid = parse_uuid(value_of(root, "uuid"))
     guest.description = value_of(root, "description") or None
     guest.domid = _integer(root, "domid") if value_of(root, "domid") is not None else None
+    for word in ("memory", "maxmem", "vcpus"):
+        if _integer(root, word) < 0:
+            raise UnsupportedConfig(f"{word}: '{value_of(root, word)}' is negative")
     guest.memory = _integer(root, "maxmem", _integer(root, "memory")) * 1024
     guest.current_memory = min(_integer(root, "memory", guest.memory // 1024) * 1024, guest.memory)
     guest.vcpus = check_count(_integer(root, "vcpus", 1), "vcpus", MOST_PROCESSORS)

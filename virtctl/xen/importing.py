@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from virtctl.errors import InvalidArgument
 from virtctl.schema.node import Node
+from virtctl.xen.characters import refuse_binary, refuse_impossible
 from virtctl.xen.convert import guess_format
 from virtctl.xen.document import add_clock, add_numa, add_pins
 from virtctl.xen.from_sexpr import NEWEST, guest_of_sexpr
@@ -44,6 +45,7 @@ def import_xen(text: str, form: str | None = None, to: str = "kvm", boot: Boot |
     """
     if to not in _TYPES:
         raise InvalidArgument(f"domain type '{to}': expected kvm or qemu")
+    refuse_binary(text)
     form = form or guess_format(text)
     if form == "xen-sxpr":
         guest = guest_of_sexpr(text, xend_version)
@@ -51,7 +53,9 @@ def import_xen(text: str, form: str | None = None, to: str = "kvm", boot: Boot |
         guest = guest_of_xm(text) if form == "xen-xm" else guest_of_xl(text)
     else:
         raise InvalidArgument(f"unsupported config type {form}")
-    return import_guest(guest, to, boot or Boot())
+    made, notes = import_guest(guest, to, boot or Boot())
+    refuse_impossible(made, text)
+    return made, notes
 
 
 def import_guest(guest: Guest, to: str, boot: Boot) -> tuple[Node, list[str]]:
