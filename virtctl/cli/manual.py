@@ -35,9 +35,7 @@ ENVIRONMENT = (
 
 FILES = (
     ("/etc/virtctl/qemu/NAME.xml", "definitions; autostart/ beside them has links to those that start with the host"),
-    ("/etc/virtctl/qemu.conf", "settings for all guests: user, group, dynamic_ownership, save_image_format, "
-     "max_log_size (bytes of one log file of a guest, 2097152; 0 is no limit) and max_log_backups (older ones beside "
-     "it, 3)"),
+    ("/etc/virtctl/qemu.conf", "the settings, one name = value a line; a value is a \"string\" or a number"),
     ("/var/lib/virtctl/qemu", "managed saves, NVRAM, history, and what undo brings back"),
     ("/run/virtctl/qemu/UUID", "what is known of a running guest"),
     ("/var/log/virtctl/qemu/NAME.log", "what QEMU says; NAME.log.0 is what it said before"),
@@ -52,15 +50,6 @@ SETTINGS = (
     ("save_image_format", "how saved memory is compressed: raw, gzip, bzip2, xz, lzop, zstd (default: raw)"),
     ("max_log_size", "bytes of one log file of a guest, 0 for no limit (default: 2097152)"),
     ("max_log_backups", "how many full log files are kept beside it (default: 3)"),
-)
-
-FILES = (
-    ("/etc/virtctl/qemu.conf", "the settings, one name = value a line, in the manner of libvirt's; a value is a "
-                               "\"string\" or a number"),
-    ("/etc/virtctl/qemu/NAME.xml", "definitions"),
-    ("/var/lib/virtctl/qemu", "managed saves, firmware variables, history, and what is under way"),
-    ("/run/virtctl", "records of running guests, locks"),
-    ("/var/log/virtctl/qemu/NAME.log", "what QEMU prints"),
 )
 
 STATUS = """\
@@ -97,10 +86,6 @@ def _page(command: Callable[[str], VirshCommand]) -> Iterator[str]:
     yield ".SH SETTINGS"
     for name, doc in SETTINGS:
         yield f".TP\n.B {roff(name)}\n{roff(doc)}"
-    yield ".SH FILES"
-    yield roff("Of qemu:///system; of qemu:///session they lie in the XDG folders of the user.")
-    for name, doc in FILES:
-        yield f".TP\n.I {roff(name)}\n{roff(doc)}"
     yield ".SH EXIT STATUS"
     yield roff(STATUS)
     yield ".SH SEE ALSO\n.BR virsh (1),\n.BR qemu\\-system\\-x86_64 (1)"
