@@ -32,12 +32,14 @@ def serial(path: Path | str, policy: str = "") -> str:
     return f"<serial type='file'><source path='{path}'{chosen}/></serial>"
 
 
+@pytest.mark.fault(46)
 def test_a_missing_image(bench: Bench) -> None:
     words = bench.refused(disk("/nowhere/a.img"))
     assert "Cannot access storage file '/nowhere/a.img'" in words
     assert "No such file or directory" in words
 
 
+@pytest.mark.fault(46)
 def test_a_folder_for_an_image(bench: Bench) -> None:
     assert f"'{bench.folder}' is a directory" in bench.refused(disk(str(bench.folder)))
 
@@ -46,6 +48,7 @@ def test_a_file_for_a_device(bench: Bench) -> None:
     assert "is not a block device" in bench.refused(disk(str(bench.image("a")), kind="block"))
 
 
+@pytest.mark.fault(46)
 def test_an_image_that_is_not_of_its_format(bench: Bench) -> None:
     document = disk(str(bench.image("a"))).replace("type='raw'", "type='qcow2'")
     assert "qcow2" in bench.refused(document)
@@ -56,6 +59,7 @@ def test_media_that_must_be_there(bench: Bench, policy: str) -> None:
     assert "/nowhere/cd.iso" in bench.refused(disk("/nowhere/cd.iso", "hda", device="cdrom", policy=policy))
 
 
+@pytest.mark.fault(46)
 def test_media_that_may_be_missing(bench: Bench) -> None:
     warned = bench.start(disk("/nowhere/cd.iso", "hda", device="cdrom", policy="optional")
                          + disk("/nowhere/a.img", policy="optional")
@@ -162,11 +166,13 @@ def test_more_memory_than_there_is(bench: Bench) -> None:
     assert "memory" in words
 
 
+@pytest.mark.fault(83)
 def test_unknown_parts_are_named(bench: Bench) -> None:
     words = bench.refused("<serial type='null'><frobnicate level='3'/></serial>")
     assert "domain/devices/serial/frobnicate" in words
 
 
+@pytest.mark.fault(83)
 def test_what_has_no_effect_is_said_once(bench: Bench) -> None:
     warned = bench.start("<interface type='user'><bandwidth><inbound average='1000'/></bandwidth></interface>",
                          extra="<cputune><shares>2048</shares></cputune><on_poweroff>restart</on_poweroff>")

@@ -48,6 +48,7 @@ def test_what_is_written_is_read(path, tmp_path, kind):
     assert [file.name for file in tmp_path.iterdir()] == ["vm.save"]
 
 
+@pytest.mark.fault(91)
 def test_the_descriptor_stands_at_the_stream(path, tmp_path):
     write(path)
     with open_image(path) as image:
@@ -66,6 +67,7 @@ def test_images_of_libvirt_are_read_unchecked(path, order):
         assert image.cookie is None
 
 
+@pytest.mark.fault(88)
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -83,6 +85,7 @@ def test_images_of_libvirt_are_read_unchecked(path, order):
         ({"xml": b"<domain>\xff</domain>"}, "failed to read domain XML: it is not UTF-8"),
         ({"compressed": 1}, "save image is damaged: what follows its header is not gzip data, as its header says"),
         ({"stream": b""}, "save image is damaged: no memory follows its header"),
+        ({"length": len(XML.encode())}, "failed to read domain XML"),
         ({"stream": b"\x1f\x8b08"}, "what follows its header is not a migration stream of QEMU"),
     ],
 )
@@ -100,6 +103,7 @@ def test_a_file_too_short_for_a_header_is_refused(path, size):
         open_image(path)
 
 
+@pytest.mark.fault(90)
 def test_a_missing_file_a_folder_and_a_fifo_are_named(tmp_path):
     with pytest.raises(SystemFault, match=r"Failed to open file '.*none': No such file or directory"):
         open_image(tmp_path / "none")
@@ -109,6 +113,7 @@ def test_a_missing_file_a_folder_and_a_fifo_are_named(tmp_path):
             open_image(other)
 
 
+@pytest.mark.fault(87)
 @every_kind
 def test_every_flipped_bit_and_every_truncation_is_refused(path, kind):
     write(path, os.urandom(8).join([b"QEVM", os.urandom(30000)]), compression=kind)

@@ -93,6 +93,7 @@ def test_an_unknown_compression_is_refused(path):
         ImageWriter(path, XML, compression="rar")
 
 
+@pytest.mark.fault(89)
 @pytest.mark.parametrize("kind", ["lzop", "zstd"])
 def test_a_missing_program_is_named_with_its_package(path, tmp_path, kind, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -113,6 +114,7 @@ def test_passing_by_the_cache_changes_nothing_in_the_file(path, tmp_path, monkey
 # Reading compressed streams
 
 
+@pytest.mark.fault(89)
 @every_kind
 def test_a_bomb_is_refused_at_its_limit(path, tmp_path, kind):
     write(path, b"QEVM" + bytes(3_000_000), compression=kind)
@@ -123,6 +125,7 @@ def test_a_bomb_is_refused_at_its_limit(path, tmp_path, kind):
             unpacked(path, tmp_path, 1_000_000)
 
 
+@pytest.mark.fault(89)
 @every_kind
 def test_damaged_compressed_data_of_libvirt_are_an_error_not_a_wait(path, tmp_path, kind):
     if kind == "raw":
