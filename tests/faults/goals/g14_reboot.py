@@ -55,7 +55,7 @@ class _Host:
 
     def put(self, name: str, state: str) -> None:
         """Brings a guest into a state."""
-        known = self.program("domstate", name).out.strip()
+        known = self.program.ok("domstate", name).strip()
         steps = {"running": [], "paused": ["suspend"], "shut off": ["destroy"], "saved": ["managedsave"]}[state]
         if known == "paused":
             self.program.ok("resume", name)
