@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,18 +31,19 @@ UNPACK_MORE = 512 * 2**20  # bytes that a compressed image may unpack to beside 
 
 
 def restore(context: Context, path: Path, options: RestoreOptions) -> str:
-    """Starts a guest from the file; its name. The file is read and checked whole before QEMU is started."""
+    """Starts a guest from the file; its name. The file is checked whole before the guest runs."""
     from virtctl.qemu.saveimage import open_image
 
     with open_image(path) as image:
         domain = _document(context, image, options.xml)
         if options.xml is None and not options.trust:
             _refuse_strangers(context, image, domain)
-        image.verify()
         with context.lock(domain.uuid or ""):
             persistent = _refuse_conflict(context, domain)
             paused = not image.was_running if options.running is None else not options.running
             _launch_from(context, image, domain, Launch(persistent=persistent, paused=paused, reason="restored"))
+        if options.bypass_cache:
+            image.drop_cache()
     return domain.name or ""
 
 
@@ -85,16 +87,26 @@ def _refuse_conflict(context: Context, domain: Domain) -> bool:
 
 
 def _launch_from(context: Context, image: SaveImage, domain: Domain, how: Launch) -> Guest:
-    import os
-
+    from virtctl.qemu.verifying import verifying
     from virtctl.state.atomic import make_dir
 
     make_dir(context.paths.saves)
-    fd = image.open_stream(context.paths.saves, _unpack_limit(domain))
-    try:
-        return launch(context, domain, how._replace(incoming=fd))
-    finally:
-        os.close(fd)
+    with verifying(image) as be_sound:
+
+        def before_run() -> None:
+            be_sound()
+            how.before_run()
+
+        fd = image.open_stream(context.paths.saves, _unpack_limit(domain))
+        try:
+            return launch(context, domain, how._replace(incoming=fd, before_run=before_run))
+        except ImageError:
+            raise
+        except VirtctlError:
+            be_sound()  # QEMU may have stumbled over what is damaged: then that is what to tell
+            raise
+        finally:
+            os.close(fd)
 
 
 def _unpack_limit(domain: Domain) -> int:
@@ -116,7 +128,6 @@ def start_saved(context: Context, target: Target, *, paused: bool, autodestroy: 
             domain = _document(context, image, None)
             if domain.uuid != target.uuid:
                 raise ImageError(f"it is of domain '{domain.name}' with uuid {domain.uuid}")
-            image.verify()
             stay = paused or not image.was_running
             how = Launch(paused=stay, autodestroy=autodestroy, reason="restored",
                          before_run=lambda: _retire(path, used))

@@ -1,7 +1,7 @@
 """Saved images of guests in libvirt's file format: writing, checking, reading and editing.
 
 An image is written under another name and gets its own only when all of it is on the disk. It is checked before a guest
-is made from it, and the descriptor that was checked is the one that QEMU reads. The form of 2007 (a bare stream that
+runs from it, and the descriptor that is checked is the one that QEMU reads. The form of 2007 (a bare stream that
 ends in a magic and the domain's uuid) is read too. See `saveheader` for the layout.
 """
 
@@ -86,6 +86,11 @@ class SaveImage:
         if digest.digest() != self.seal.stream_hash:
             raise ImageError("save image is damaged: the memory in it does not match its checksum")
         return True
+
+    def drop_cache(self) -> None:
+        """Makes room for other files in the host's page cache, where the host is willing."""
+        with suppress(OSError):
+            os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def _read_into(self, view: memoryview, offset: int) -> int:
         try:

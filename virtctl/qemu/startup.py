@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from virtctl.qemu.spawn import Spawned
 
 START_DEADLINE = 30.0
+READ_STALL = 2.0  # seconds without reading on after which it has something else to do, or to say
 LOAD_STALL = 60.0  # seconds without an end of loading after which a restore is given up
 
 
@@ -149,6 +150,8 @@ def _first_words(guest: Guest, plan: Plan, how: Launch, child: Spawned) -> None:
     from virtctl.qemu.finishing import finish
     from virtctl.qemu.monitor import first_contact
 
+    if how.incoming is not None:
+        _await_read(child, how.incoming)
     with first_contact(child, lock_path=guest.folder / MONITOR_LOCK, name=guest.status.name) as monitor:
         if how.incoming is not None:
             _await_load(monitor, child)
@@ -197,6 +200,20 @@ def _set_balloon(monitor: Monitor, live: Domain) -> None:
     wanted, most = live.current_memory or 0, live.memory or 0
     if balloons and balloons[0].model != "none" and 0 < wanted < most:
         verbs.balloon(monitor, max(wanted // 1024, 1))
+
+
+def _await_read(child: Spawned, stream: int) -> None:
+    """Waits while QEMU reads the memory, however much it is: it answers nobody meanwhile. Its place in the file is
+    ours, so it can be seen to get on.
+    """
+    length, place = os.fstat(stream).st_size, os.lseek(stream, 0, os.SEEK_CUR)
+    limit = time.monotonic() + START_DEADLINE
+    while place < length and time.monotonic() < limit:
+        if child.ended(0.005):
+            raise child.failure()
+        before, place = place, os.lseek(stream, 0, os.SEEK_CUR)
+        if place != before:
+            limit = time.monotonic() + READ_STALL
 
 
 def _await_load(monitor: Monitor, child: Spawned) -> None:
