@@ -48,7 +48,8 @@ def one_definition(virtctl: Program, tmp_path: Path) -> Program:
     return virtctl
 
 
-@pytest.mark.parametrize("command", ["--help", "list", "list --all", "domstate quiet", "domid quiet"])
+@pytest.mark.parametrize("command", ["--help", "help", "-v", "completion bash", "list", "list --all --name",
+                                     "domstate quiet", "domid quiet"])
 def test_commands_that_run_all_day_load_little(one_definition: Program, command: str) -> None:
     found = loaded(one_definition, *command.split())
     assert not {name for name in found if name in HEAVY or name.split(".")[0] in HEAVY}
@@ -56,3 +57,16 @@ def test_commands_that_run_all_day_load_little(one_definition: Program, command:
 
 def test_the_gate_sees_what_is_loaded(one_definition: Program) -> None:
     assert "lxml.etree" in loaded(one_definition, "dumpxml", "quiet")
+
+
+@pytest.mark.parametrize(("command", "wanted"), [("--help", set()), ("help", {"itself"}), ("list", {"listing"})])
+def test_only_the_commands_that_are_needed_are_loaded(virtctl: Program, command: str, wanted: set[str]) -> None:
+    commands = "virtctl.cli.commands."
+    assert {name.removeprefix(commands) for name in loaded(virtctl, command) if name.startswith(commands)} == wanted
+
+
+def test_a_name_that_nobody_has_loads_little(virtctl: Program) -> None:
+    traced = Program(virtctl.root, (sys.executable, "-X", "importtime", *virtctl.command))
+    result = traced("domstate", "nobody")
+    assert result.status == 1
+    assert not (imported(result.err) - bare()) & HEAVY
