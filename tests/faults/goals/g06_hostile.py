@@ -55,7 +55,8 @@ def measure(trials: int, seed: int) -> Result:
                 counts[answer.ended] = counts.get(answer.ended, 0) + 1
                 if answer.ended not in ("refused", "taken") or answer.seconds > LIMITS[kind][0] or (
                         answer.peak > LIMITS[kind][1]) or guests(root / "root"):
-                    violations.append(f"seed {seed}, {kind}: {name}: {answer}")
+                    told = answer._replace(words=answer.words[-300:])
+                    violations.append(f"seed {seed}, {kind}: {name}: {told}")
     finally:
         end_guests(root)
         shutil.rmtree(root, ignore_errors=True)
