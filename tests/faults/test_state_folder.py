@@ -83,6 +83,7 @@ def test_after_a_reboot_no_guest_runs(lab: Lab) -> None:
     assert "running" not in done.stdout
 
 
+@pytest.mark.fault(97)
 def test_a_wiped_run_folder_loses_no_guest(lab: Lab, program: Program) -> None:
     lab.running()
     (pid,) = guests(lab.folder.parent)
@@ -94,6 +95,7 @@ def test_a_wiped_run_folder_loses_no_guest(lab: Lab, program: Program) -> None:
     assert guests(lab.folder.parent) == []
 
 
+@pytest.mark.fault(94)
 def test_another_process_with_the_pid_of_a_guest_is_left_alone(lab: Lab, program: Program) -> None:
     lab.running()
     (pid,) = guests(lab.folder.parent)

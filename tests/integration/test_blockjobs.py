@@ -82,6 +82,7 @@ def still(lab: Lab) -> None:
     lifecycle.suspend(context, context.find("vm1"))
 
 
+@pytest.mark.fault(26)  # fifty times on each bus: python -m tests.bench --pivots 200
 @pytest.mark.parametrize("bus", TARGETS)
 def test_a_guest_that_writes_all_the_time_is_moved_and_moved_back(lab: Lab, bus: str) -> None:
     lab.start(lab.document(bus=bus))

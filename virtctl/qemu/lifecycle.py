@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DESTROY_DEADLINE = 14.0
 RETRY = 1.0  # seconds within which a disk that is still full stops a resumed guest again
-QUERY_DEADLINE = 2.0
+QUERY_DEADLINE = 1.5
 ENDING = 1.0  # seconds for which a killed QEMU may still be seen after its monitor is gone
 # QEMU's word in brackets -> libvirt's state and reason.
 _QEMU_STATES = {"": ("paused", "user"), "inmigrate": ("paused", "migrating"), "prelaunch": ("paused", "starting up"),
