@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tests.faults.attempts import CHANGES, CLOSES, WAITS, build_shim
 from tests.faults.goals import Result
-from tests.faults.sweep import calls_of, fresh_driver, one
+from tests.faults.sweep import fresh_driver, one
 from tests.faults.verbs import Lab, Verb
 from tests.faults.verbs_small import EVERY
 
@@ -48,7 +48,10 @@ def draw(faults: str, trials: int, seed: int, *, verbs: str = "", calls: str = "
 
 def candidates(root: Path, verb: Verb, faults: list[str], seed: int, kinds: int) -> Iterator[tuple[Verb, str, int]]:
     """All attempts on one verb, in the order of the seed."""
-    mine = [(verb, fault, number) for number in range(1, calls_of(root, verb, kinds) + 1) for fault in faults]
+    outcome, wrong = one(root, verb, "EIO", 0, kinds)
+    if outcome.status or wrong:
+        raise SystemExit(f"{verb.name} fails without any fault: {outcome} {wrong}")
+    mine = [(verb, fault, number) for number in range(1, outcome.seen + 1) for fault in faults]
     random.Random(f"{seed} {verb.name}").shuffle(mine)
     yield from mine
 
