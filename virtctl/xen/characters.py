@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from virtctl.errors import ConfigSyntaxError, UnsupportedConfig
-from virtctl.schema.node import Node
-
-# Line ends, tabs and what XML 1.0 has no way to write. Bytes that are no UTF-8 were read as lone surrogates.
-_IMPOSSIBLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+from virtctl.schema.node import Node, carries
 
 
 def refuse_binary(text: str) -> None:
@@ -23,9 +18,10 @@ def refuse_impossible(root: Node, text: str) -> None:
     while rest:
         node, path = rest.pop()
         for value in (node.text or "", *node.attrs.values()):
-            if _IMPOSSIBLE.search(value):
-                found = _IMPOSSIBLE.search(text)
-                place = f" at {_place(text, found.start())}" if found else ""
+            if not carries(value):
+                # Escaped ones have no place of their own; bytes that are no UTF-8 were read as lone surrogates.
+                found = next((offset for offset, character in enumerate(text) if not carries(character)), None)
+                place = "" if found is None else f" at {_place(text, found)}"
                 raise UnsupportedConfig(f"{path}: {value[:80]!a} holds a character that no document can{place}")
         rest += [(child, f"{path}/{child.tag}") for child in node.children]
 
