@@ -162,3 +162,23 @@ def test_a_rewritten_folder_of_qemu_misleads_nobody(site: Site, tmp_path: Path) 
     assert precious.stat().st_uid == 0
     assert machine.state() == "shut off (saved)"
     assert not work.exists()
+
+
+def test_what_cannot_be_given_back_is_said_and_tried_again(site: Site) -> None:
+    machine = site.machine()
+    site.program.ok("start", "counter")
+    mount = subprocess.run(["mount", "--bind", site.images, site.images], capture_output=True, check=False)
+    if mount.returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", site.images], check=True)
+        said = site.program("destroy", "counter")
+        assert said.status == 0
+        assert "images of domain 'counter' could not be given back to their owners" in said.err
+        assert (f"'{machine.image}' could not be given back to its owner 0:0: Read-only file system"
+                in site.program("recover").out)
+        assert site.owners() == {GIVEN}
+    finally:
+        subprocess.run(["umount", "-l", site.images], check=True)
+    site.program.ok("recover")
+    assert site.owners() == {ROOTS}

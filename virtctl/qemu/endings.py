@@ -6,7 +6,16 @@ from virtctl.errors import OperationTimeout, VirtctlError
 from virtctl.qemu.context import Context
 from virtctl.state import status as statuses
 from virtctl.state.lock import DomainLock
+from virtctl.state.owners import record_path
 from virtctl.state.status import Status
+
+
+def conclude(context: Context, status: Status) -> None:
+    """Keeps how a guest that is gone has ended, and clears away what it left. The caller holds the domain's lock."""
+    statuses.conclude(context.paths, status)
+    if status.facts.get("account") and record_path(context.paths, status.uuid).exists():
+        context.warn(f"images of domain '{status.name}' could not be given back to their owners: "
+                     "'recover' tries again and says why")
 
 
 def settle(context: Context, status: Status) -> list[Status]:
@@ -45,5 +54,5 @@ def _settle(context: Context, uuid: str) -> list[Status]:
     from virtctl.qemu.lastwords import note
 
     note(context, now)
-    statuses.conclude(context.paths, now)
+    conclude(context, now)
     return []

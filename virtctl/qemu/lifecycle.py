@@ -19,6 +19,7 @@ from virtctl.errors import (
 )
 from virtctl.qemu import process
 from virtctl.qemu.context import Context, Target
+from virtctl.qemu.endings import conclude
 from virtctl.qemu.failures import explained
 from virtctl.qemu.guest import Guest
 from virtctl.state import status as statuses
@@ -214,4 +215,4 @@ def end(context: Context, status: Status, ended: Ended, *, graceful: bool = Fals
         if graceful:
             statuses.expect_end(context.paths, status.uuid, None)
         raise
-    statuses.conclude(context.paths, status)
+    conclude(context, status)
