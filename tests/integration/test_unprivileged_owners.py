@@ -182,3 +182,15 @@ def test_what_cannot_be_given_back_is_said_and_tried_again(site: Site) -> None:
         subprocess.run(["umount", "-l", site.images], check=True)
     site.program.ok("recover")
     assert site.owners() == {ROOTS}
+
+
+def test_a_folder_of_a_start_that_died_early_is_cleared_away(site: Site) -> None:
+    machine = site.machine()
+    uuid = site.program.ok("domuuid", "counter").strip()
+    folder = site.program.root / "lib/qemu/work" / uuid
+    folder.mkdir(parents=True, mode=0o700)
+    os.chown(folder, *GIVEN)
+    (folder / "running.sock").symlink_to("/etc/passwd")
+    site.program.ok("recover")
+    assert not folder.exists()
+    assert machine.state().startswith("shut off")

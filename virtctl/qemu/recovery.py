@@ -39,7 +39,7 @@ def recover(context: Context, uuid: str | None = None) -> list[str]:
         for one in dict.fromkeys(record.uuid for record in Journal(context.paths).interrupted(uuid, problems)):
             said += _locked(context, one, context.lock_timeout) or []
         said += [text for text in problems if text not in said]
-        said += _give_back_all(context)
+        said += _clear_accounts(context)
     finally:
         context.warn = told
     return said + [f"removed temporary file '{path}'" for path in _reap_all(context)]
@@ -55,17 +55,25 @@ def _start_keepers(context: Context, running: list[Status]) -> None:
                 revive(context, status)
 
 
-def _give_back_all(context: Context) -> Iterator[str]:
-    """Files that could not go back to their owners when their guest ended."""
-    for uuid in records(context.paths):
+def _clear_accounts(context: Context) -> Iterator[str]:
+    """What guests that ran as another user have left: files that could not go back to their owners, empty folders."""
+    paths = context.paths
+    for uuid in sorted({*records(paths), *_names_in(paths.work)}):
         try:
-            with DomainLock(context.paths, uuid, command=context.command, timeout=0):
-                if statuses.load(context.paths, uuid) is None:
-                    yield from give_back(context.paths, uuid)
+            with DomainLock(paths, uuid, command=context.command, timeout=0):
+                if statuses.load(paths, uuid) is None and not process.find_strays(paths.runtime, uuid, work=paths.work):
+                    yield from give_back(paths, uuid)
+                    statuses.clear(paths, uuid)
         except OperationTimeout:  # somebody is at work on it
             continue
         except VirtctlError as error:
             yield str(error)
+
+
+def _names_in(folder: Path) -> list[str]:
+    with suppress(OSError):
+        return os.listdir(folder)  # noqa: PTH208 - names only
+    return []
 
 
 def _reap_all(context: Context) -> Iterator[Path]:
