@@ -106,7 +106,7 @@ def test_a_missing_program_is_named_with_its_package(path, tmp_path, kind, monke
 
 
 def test_passing_by_the_cache_changes_nothing_in_the_file(path, tmp_path, monkeypatch):
-    monkeypatch.setattr("virtctl.qemu.savewriter._DROP_EVERY", 20000)
+    monkeypatch.setattr("virtctl.qemu.savewriter._SEND_EVERY", 20000)
     check(write(path, bypass_cache=True))
     assert unpacked(path, tmp_path) == STREAM
 

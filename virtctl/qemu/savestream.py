@@ -14,6 +14,7 @@ from virtctl.domain.devices.disk import Disk
 from virtctl.errors import ImageError, MonitorError, OperationAborted, OperationFailed, SystemFault, VirtctlError
 from virtctl.qemu.guest import Guest
 from virtctl.qemu.privilege import acting_as
+from virtctl.qemu.streamdigest import BEHIND
 from virtctl.values import Progress
 
 if TYPE_CHECKING:
@@ -89,12 +90,13 @@ def _accept(guest: Guest, door: socket.socket) -> socket.socket:
 
 def _copy(guest: Guest, channel: socket.socket, writer: ImageWriter, progress: Progress | None) -> None:
     """Everything that QEMU sends, into the image."""
-    view = memoryview(bytearray(CHUNK))
-    asked = 0.0
+    room = [memoryview(bytearray(CHUNK)) for _ in range(BEHIND)]
+    number, asked = 0, 0.0
     channel.settimeout(STALL)
     while True:
+        view = room[number % BEHIND]
         try:
-            count = channel.recv_into(view)
+            count = _receive(channel, view)
         except TimeoutError as error:
             raise ImageError(f"QEMU sent nothing for {STALL:g} seconds") from error
         except OSError as error:
@@ -102,9 +104,18 @@ def _copy(guest: Guest, channel: socket.socket, writer: ImageWriter, progress: P
         if count == 0:
             return
         writer.write(view[:count])
+        number += 1
         if progress is not None and time.monotonic() - asked > 0.1:
             asked = time.monotonic()
             _report(guest, progress)
+
+
+def _receive(channel: socket.socket, view: memoryview) -> int:
+    """Fills the view as far as the stream goes; the fewer pieces, the less is said about each."""
+    done = 0
+    while done < len(view) and (count := channel.recv_into(view[done:])):
+        done += count
+    return done
 
 
 def _report(guest: Guest, progress: Progress) -> None:

@@ -10,9 +10,10 @@ from types import TracebackType
 from virtctl.errors import ImageError, SystemFault
 from virtctl.qemu import compress, saveheader
 from virtctl.qemu.saveheader import COMPRESSIONS, PARTIAL, VERSION, Header, Seal
+from virtctl.qemu.streamdigest import StreamDigest
 from virtctl.state.atomic import create_temp, discard, sync_folder, write_all
 
-_DROP_EVERY = 64 * 1024 * 1024
+_SEND_EVERY = 32 * 1024 * 1024
 
 
 class ImageWriter:
@@ -25,8 +26,6 @@ class ImageWriter:
     def __init__(
         self, path: Path, xml: str, *, cookie: str | None = None, compression: str = "raw", bypass_cache: bool = False
     ) -> None:
-        import hashlib
-
         if compression not in COMPRESSIONS:
             raise ImageError(f"Invalid save image format specified: {compression}")
         self.path = path
@@ -35,9 +34,9 @@ class ImageWriter:
         self._data, offset = saveheader.pack_data(xml, cookie)
         self._header = Header(VERSION, len(self._data), 0, COMPRESSIONS.index(compression), offset, magic=PARTIAL)
         self._compressor = compress.compressor(compression)
-        self._digest = hashlib.sha256()
+        self._digest = StreamDigest()
         self._bypass_cache = bypass_cache
-        self._dropped = 0
+        self._sent = 0  # bytes that are on their way to the disk
         self._fd = -1
         self.temp: Path | None = None
         try:
@@ -56,7 +55,10 @@ class ImageWriter:
         self.abort()
 
     def write(self, data: bytes | memoryview) -> None:
-        """Takes a piece of QEMU's stream. Raises `SystemFault` when the disk refuses it."""
+        """Takes a piece of QEMU's stream, which must not be changed before `streamdigest.BEHIND` have been taken.
+
+        Raises `SystemFault` when the disk refuses it.
+        """
         self._put(data if self._compressor is None else self._compressor.compress(data))
 
     def _put(self, data: bytes | memoryview) -> None:
@@ -64,15 +66,21 @@ class ImageWriter:
             write_all(self._fd, data)
             self._digest.update(data)
             self.length += len(data)
-            if self._bypass_cache and self.length - self._dropped >= _DROP_EVERY:
-                self._drop_cache()
+            if self.length - self._sent >= _SEND_EVERY:
+                self._send()
         except OSError as cause:
             raise self._fault(cause) from cause
 
-    def _drop_cache(self) -> None:
-        os.fdatasync(self._fd)  # only pages that are clean can be dropped
-        os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        self._dropped = self.length
+    def _send(self) -> None:
+        """The disk begins to write what it will have to; else it would wait for the sync at the end, and all with it.
+
+        Linux answers this advice by beginning to write, and drops from its cache what is on the disk already.
+        """
+        if self._bypass_cache:
+            os.fdatasync(self._fd)
+        start = 0 if self._bypass_cache else self._sent
+        os.posix_fadvise(self._fd, start, 0, os.POSIX_FADV_DONTNEED)
+        self._sent = self.length
 
     def finish(self, *, running: bool) -> None:
         """Completes the image and makes it durable under its name. Raises `ImageError`, `SystemFault`."""
@@ -92,7 +100,7 @@ class ImageWriter:
             self._write_header(header.pack())
             os.fsync(self._fd)
             if self._bypass_cache:
-                self._drop_cache()
+                self._send()
             fd, self._fd = self._fd, -1
             os.close(fd)
             temp.rename(self._real)
@@ -108,6 +116,7 @@ class ImageWriter:
 
     def abort(self) -> None:
         """Removes what was written, unless the image is complete."""
+        self._digest.close()
         close = getattr(self._compressor, "close", None)
         self._compressor = None
         if close is not None:
