@@ -57,6 +57,7 @@ def test_zero_tries_once(paths, holder):
         pass
 
 
+@pytest.mark.fault(14)
 def test_a_stopped_holder_is_named_too(paths, holder):
     os.kill(holder.pid, signal.SIGSTOP)
     with pytest.raises(OperationTimeout, match=f"pid {holder.pid}"), DomainLock(paths, UUID, timeout=0.05):
@@ -69,6 +70,7 @@ def test_domains_do_not_wait_for_each_other(paths, holder):
         pass
 
 
+@pytest.mark.fault(60)
 def test_a_killed_holder_gives_way(paths, holder):
     holder.kill()
     with DomainLock(paths, UUID, timeout=10):
@@ -85,6 +87,7 @@ def test_the_turn_comes_when_the_holder_lets_go(paths, holder):
     assert waiter.returncode == 0
 
 
+@pytest.mark.fault(58)
 def test_a_lock_file_replaced_while_it_was_held_does_not_split_the_lock(paths):
     lock = DomainLock(paths, UUID, timeout=1)
     with lock:
@@ -95,6 +98,7 @@ def test_a_lock_file_replaced_while_it_was_held_does_not_split_the_lock(paths):
         assert os.path.samestat(os.fstat(lock._fd), lock.path.stat())
 
 
+@pytest.mark.fault(58)
 def test_a_waiter_does_not_take_a_file_that_is_gone(paths, holder):
     path = DomainLock(paths, UUID).path
     waiter = subprocess.Popen(
@@ -122,6 +126,7 @@ def test_an_error_inside_releases(paths):
         pass
 
 
+@pytest.mark.fault(59)
 def test_a_child_never_inherits_the_lock(paths):
     with DomainLock(paths, UUID) as lock:
         os.set_inheritable(marker := os.open("/dev/full", os.O_RDONLY), True)

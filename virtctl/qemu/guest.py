@@ -102,10 +102,15 @@ class Guest:
         self.update(facts=merged)
 
     def live_text(self) -> str:
-        """The live document as it is kept: everything in it, secrets too."""
+        """The live document as it is kept: everything in it, secrets too.
+
+        A reader may come when the guest is just being started or has just ended: then the stored one is the answer.
+        """
         try:
             return (self.folder / LIVE_FILE).read_text()
         except OSError as error:
+            if self.status.facts.get("starting") or not statuses.is_running(self.status):
+                return self.context.store.load(self.status.name).decode()
             raise OperationFailed(f"the live definition of domain '{self.status.name}' cannot be read: "
                                   f"{error.strerror}") from error
 

@@ -38,18 +38,25 @@ def states_of(context: Context, running: list[Status]) -> dict[str, tuple[str, s
         thread.start()
     for thread in threads:
         thread.join(2 * LIST_DEADLINE)
-    return {status.uuid: found.get(status.uuid, (status.state, status.reason, True)) for status in running}
+    return {status.uuid: found.get(status.uuid, _recorded(status)) for status in running}
+
+
+def _recorded(status: Status) -> tuple[str, str, bool]:
+    """What is known without asking: a guest that is being started stands still, and nothing else can be said of it."""
+    if status.facts.get("starting"):
+        return "paused", "starting up", False
+    return status.state, status.reason, True
 
 
 def _ask(context: Context, status: Status) -> tuple[str, str, bool]:
     from virtctl.qemu.lifecycle import ask
 
     if status.facts.get("starting"):
-        return "paused", "starting up", False
+        return _recorded(status)
     try:
         return (*ask(Guest(context, status), LIST_DEADLINE), False)
     except VirtctlError:
-        return status.state, status.reason, True
+        return _recorded(status)
 
 
 def rows(context: Context, wanted: ListFilter, *, titles: bool = False) -> list[DomainRow]:
