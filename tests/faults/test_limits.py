@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.sweep import audit, guests
+from tests.faults.sweep import audit, fresh_driver, guests
 from tests.faults.verbs import NAME, Lab, document
 from tests.support.program import PROGRAM, Program, Result
 from virtctl.errors import VirtctlError
@@ -165,8 +165,6 @@ def test_where_no_process_can_be_made_nothing_is_half_started(lab: Lab, one_proc
 @pytest.mark.qemu
 @pytest.mark.fault(27)
 def test_a_file_system_without_inodes_refuses_and_keeps_what_it_has(small_disk: Path) -> None:
-    from tests.faults.sweep import fresh_driver
-
     root = small_disk / "root"
     lab = Lab(root / "lab", fresh_driver(root))
     lab.folder.mkdir(parents=True, mode=0o700)
@@ -190,3 +188,45 @@ def test_a_file_system_without_inodes_refuses_and_keeps_what_it_has(small_disk: 
     assert all("No space left on device" in text for text in refused), refused
     assert lab.driver.state(NAME).state == "running"
     lab.wipe()
+
+
+@pytest.fixture
+def shallow_disk(tmp_path: Path) -> Iterator[Path]:
+    """An ext4 whose own disk holds less than it promises: a write goes into memory, its sync finds no place."""
+    below, place = tmp_path / "below", tmp_path / "shallow"
+    below.mkdir()
+    place.mkdir()
+    image = below / "image"
+    made = [["mount", "-t", "tmpfs", "-o", "size=3m,mode=700", "below", below], ["truncate", "-s", "24M", image],
+            ["mkfs.ext4", "-q", "-b", "1024", "-O", "^has_journal", image], ["mount", "-o", "loop", image, place]]
+    if os.geteuid() or any(subprocess.run(step, capture_output=True, check=False).returncode for step in made):
+        subprocess.run(["umount", "-l", below], capture_output=True, check=False)
+        pytest.skip("needs the right to mount an ext4 on a loop device")
+    yield place
+    subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+    subprocess.run(["umount", "-l", below], check=True)
+
+
+@pytest.mark.fault(30)
+def test_a_definition_that_cannot_be_synced_leaves_the_old_one(shallow_disk: Path) -> None:
+    root = shallow_disk / "root"
+    lab = Lab(root / "lab", fresh_driver(root))
+    lab.folder.mkdir(parents=True, mode=0o700)
+    lab.disk.write_bytes(bytes(1024))
+    lab.define("old")
+    before = (root / "etc" / "qemu" / "g.xml").read_bytes()
+    os.sync()
+    ballast = shallow_disk.parent / "below" / "ballast"
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, os.statvfs(ballast.parent).f_bavail * 4096)
+    program = Program(root)
+    source = shallow_disk.parent / "new.xml"
+    source.write_text(document(lab.disk, "new" * 300_000))
+    said = program.error("define", source)
+    assert "Input/output error" in said or "No space left on device" in said or "Read-only file system" in said
+    assert str(root) in said
+    ballast.unlink()
+    subprocess.run(["umount", shallow_disk], check=True)
+    subprocess.run(["mount", "-o", "loop", shallow_disk.parent / "below" / "image", shallow_disk], check=True)
+    assert (root / "etc" / "qemu" / "g.xml").read_bytes() == before
+    assert lab.description() == "old"

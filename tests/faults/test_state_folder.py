@@ -28,6 +28,7 @@ def apart(script: str, root: Path, *words: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
 
+@pytest.mark.fault(33)
 def test_what_only_reads_works_in_a_folder_that_cannot_be_written(lab: Lab) -> None:
     lab.running()
     root = lab.folder.parent
@@ -45,6 +46,7 @@ def test_what_only_reads_works_in_a_folder_that_cannot_be_written(lab: Lab) -> N
     assert len(guests(root)) == 1
 
 
+@pytest.mark.fault(35)
 def test_strange_files_among_the_definitions_hide_nobody(lab: Lab, program: Program) -> None:
     lab.define()
     folder = lab.folder.parent / "etc" / "qemu"

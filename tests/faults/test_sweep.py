@@ -16,6 +16,7 @@ SECONDS = float(os.environ.get("VIRTCTL_SWEEP_SECONDS", "130"))
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.fault(1, 2, 3, 4, 5, 6, 8, 10, 27, 28, 31, 32)
 @pytest.mark.qemu
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="the shim that injects faults needs gcc")

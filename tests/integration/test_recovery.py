@@ -65,6 +65,7 @@ def in_window(steps: list[Step]) -> list[Step]:
     return steps[:stop:8] + steps[stop::3]
 
 
+@pytest.mark.fault(8)
 @pytest.mark.slow
 def test_a_pivot_killed_anywhere_is_undone_or_complete_after_the_next_command(lab: Lab) -> None:
     lab.start(lab.document())
@@ -130,6 +131,7 @@ def test_an_older_definition_is_kept_when_a_pivot_replaces_it(lab: Lab) -> None:
     assert find_disk(read_domain(context.store.load("vm1")), "vda").image == str(lab.folder / "vm1.img")
 
 
+@pytest.mark.fault(3, 6)
 @pytest.mark.slow
 @pytest.mark.parametrize("saved", [False, True])
 def test_a_start_killed_anywhere_can_be_repeated(lab: Lab, saved: bool) -> None:
@@ -163,6 +165,7 @@ def prepare_start(lab: Lab, saved: bool) -> list[Step]:
     return []
 
 
+@pytest.mark.fault(6)
 def test_a_memory_that_may_have_run_is_never_used_again(lab: Lab) -> None:
     """Both die between the renaming of the image and the end of the start: nobody knows whether the guest ran."""
     lab.define(lab.document())

@@ -77,6 +77,7 @@ def check(lab: Lab, guest: Guest, image: Path, step: Step) -> None:
     assert Journal(context.paths).pending() == [], step
 
 
+@pytest.mark.fault(4)
 @pytest.mark.slow
 @pytest.mark.parametrize(("fault", "share"), [("KILL", 7), ("ENOSPC", 9), ("EIO", 12)])
 def test_a_save_that_is_cut_off_is_undone_or_complete(lab: Lab, fault: str, share: int) -> None:

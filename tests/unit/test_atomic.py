@@ -158,6 +158,7 @@ def test_only_temporary_files_of_dead_writers_are_reaped(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([mine, foreign])
 
 
+@pytest.mark.fault(28)
 @needs_strace
 def test_old_or_new_at_every_fault(tmp_path):
     """Each system call of a replacement fails or kills: the file is whole, and success is never claimed for the old."""

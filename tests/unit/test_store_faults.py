@@ -66,6 +66,7 @@ except VirtctlError as error:
     }
 
 
+@pytest.mark.fault(1, 2)
 @needs_strace
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", ["define", "redefine", "undefine"])
