@@ -32,6 +32,7 @@ from virtctl.errors import VirtctlError
 from virtctl.values import ListFilter, SaveOptions, StartOptions, UndefineOptions
 
 WORKERS = 8
+LEAST = 25  # commands that each of them carries out, however slow the host is
 NAMES = ("one", "two")
 UUIDS = ("a", "b")  # of each name two domains, of which only one can be there at a time
 
@@ -200,9 +201,10 @@ CHOICES = ("define", "define", "create", "start", "start", "start", "undefine", 
 
 
 def _work(root: Path, chance: random.Random, until: float, notes: Path) -> None:
-    folder = root / "lab"
+    folder, count = root / "lab", 0
     with notes.open("w") as file:
-        while time.monotonic() < until:
+        while time.monotonic() < until or count < LEAST:
+            count += 1
             verb, name, uuid = chance.choice(CHOICES), chance.choice(NAMES), chance.choice(UUIDS)
             for op in _one(fresh_driver(root), folder, verb, name, uuid):
                 file.write(json.dumps(op) + "\n")

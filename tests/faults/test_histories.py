@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.histories import CHOICES, NAMES, WORKERS, Operation, explained, record, violations
+from tests.faults.histories import LEAST, NAMES, WORKERS, Operation, explained, record, violations
 from tests.support.program import end_guests
 
 
@@ -20,10 +20,10 @@ def root(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.qemu
 @pytest.mark.fault(52)
 def test_some_order_explains_every_answer(root: Path) -> None:
-    history, most = record(root, seconds=5.0, seed=1)
+    history, most = record(root, seconds=4.0, seed=1)
     assert not violations(history, most)
-    assert {op.verb for op in history if op.outcome == ""} >= set(CHOICES) - {"list"}
-    assert len(history) > 20 * WORKERS
+    assert {op.verb for op in history if op.outcome == ""} >= {"define", "start", "destroy", "undefine"}
+    assert len(history) >= LEAST * WORKERS
 
 
 def op(begin: int, end: int, verb: str, outcome: str = "", uuid: str = "a") -> Operation:
