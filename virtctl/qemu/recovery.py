@@ -166,16 +166,16 @@ def _hotplug(context: Context, record: Record) -> str:
     return finish_interrupted(context, _guest(context, record.uuid), record)
 
 
+def _vcpus(context: Context, record: Record) -> str:
+    from virtctl.qemu.vcpus import finish_interrupted
+
+    return finish_interrupted(_guest(context, record.uuid), record)
+
+
 def _rename(context: Context, record: Record) -> str:
     context.store.finish_rename(record)
     old, new = record.facts["old"], record.facts["new"]
     return f"an interrupted renaming of domain '{old}' to '{new}' was brought to its end"
-
-
-def _undefine(context: Context, record: Record) -> str:
-    from virtctl.qemu.definitions import finish_undefine
-
-    return finish_undefine(context, record)
 
 
 def _media(context: Context, record: Record) -> str:
@@ -183,6 +183,12 @@ def _media(context: Context, record: Record) -> str:
 
     finish = media.finish_media if record.op == "media" else media.finish_link
     return finish(_guest(context, record.uuid), record)
+
+
+def _undefine(context: Context, record: Record) -> str:
+    from virtctl.qemu.definitions import finish_undefine
+
+    return finish_undefine(context, record)
 
 
 def _start_saved(context: Context, record: Record) -> str:
