@@ -16,7 +16,9 @@ import pytest
 from tests.faults.sweep import audit, guests
 from tests.faults.test_state_folder import apart
 from tests.faults.verbs import NAME, Lab, document
+from tests.faults.verbs_small import EACH, MAC, disc, furnish
 from tests.support.program import Program
+from virtctl.errors import VirtctlError
 from virtctl.values import DumpOptions, StartOptions
 
 pytestmark = pytest.mark.qemu
@@ -213,6 +215,20 @@ def test_an_immutable_definition_keeps_a_pivot_from_happening(lab: Lab, program:
         program("domblklist", NAME)
     assert str(lab.copy) in lab.driver.dumpxml(NAME, DumpOptions(inactive=True))
     assert lab.driver.state(NAME).state == "running"
+
+
+@pytest.mark.fault(10, 34)
+def test_what_changed_only_in_the_running_guest_is_said_to(lab: Lab, program: Program, immutable: list[Path]) -> None:
+    furnish(lab)
+    freeze(lab.folder.parent / "etc" / "qemu" / "g.xml", immutable)
+    said = program.error("change-media", NAME, "hdc", "--insert", disc(lab), "--live", "--config")
+    assert "the running guest was changed, its definition was not: " in said
+    assert "Operation not permitted" in said
+    assert str(disc(lab)) in lab.driver.dumpxml(NAME, DumpOptions())
+    assert str(disc(lab)) not in lab.driver.dumpxml(NAME, DumpOptions(inactive=True))
+    with pytest.raises(VirtctlError, match="the running guest was changed, its definition was not: "):
+        lab.driver.set_link(NAME, MAC, "down", EACH)
+    assert "<link state='down'/>" in lab.driver.dumpxml(NAME, DumpOptions())
 
 
 @pytest.mark.fault(33)

@@ -140,6 +140,27 @@ def saved(lab: Lab) -> bool:
     return _state(lab) == "shut off" and lab.image.exists()
 
 
+def with_spare(lab: Lab) -> None:
+    """The guest, running, and an image that it does not have."""
+    lab.running()
+    lab.core.write_bytes(bytes(65536))
+    lab.core.chmod(0o600)
+
+
+def second(lab: Lab) -> str:
+    """A disk to be plugged in."""
+    return f"""<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='{lab.core}'/>
+        <target dev='vdb' bus='virtio'/></disk>"""
+
+
+def plugged(lab: Lab) -> bool:
+    """Whether QEMU has the second disk; what is shown of the running guest must be the same."""
+    found = "drive-virtio-disk1" in lab.driver.monitor_hmp(NAME, "info block")
+    if found != (str(lab.core) in lab.driver.dumpxml(NAME, DumpOptions())):
+        raise OperationFailed(f"QEMU {'has' if found else 'lacks'} the disk, and dumpxml says otherwise")
+    return found
+
+
 def asked(name: str, act: Callable[[QemuDriver], object], states: frozenset[str] = RUNNING) -> Verb:
     """A verb that only asks something of the furnished guest: nothing of it can be seen from outside afterwards."""
     return Verb(name, furnish, lambda lab: act, lambda lab: True, states, keeps=True)
@@ -168,6 +189,8 @@ SMALL = [
          lambda lab: not inserted(lab) and str(disc(lab)) not in stored(lab), RUNNING, keeps=True),
     Verb("domif-setlink", furnish, lambda lab: lambda d: d.set_link(NAME, MAC, "down", EACH),
          lambda lab: both(lab, "<link state='down'/>"), RUNNING, keeps=True),
+    Verb("attach-device", with_spare, lambda lab: lambda d: d.attach_device(NAME, second(lab), EACH),
+         lambda lab: plugged(lab) and str(lab.core) in stored(lab), RUNNING, keeps=True),
     asked("send-key", lambda d: d.send_keys(NAME, [28], "linux", 0)),
     asked("inject-nmi", lambda d: d.inject_nmi(NAME)),
     asked("screenshot", lambda d: d.screenshot(NAME, 0)),
