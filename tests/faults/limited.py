@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-PATIENCE = 30.0  # seconds after which a child hangs
+PATIENCE = 60.0  # seconds after which a child hangs
 ROOM = 3 << 30  # bytes of addresses that it may have
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 START_DEADLINE = 30.0
 READ_STALL = 2.0  # seconds without reading on after which it has something else to do, or to say
-LOAD_STALL = 60.0  # seconds without an end of loading after which a restore is given up
+LOAD_STALL = 20.0  # seconds without a byte read, or after the last, after which a restore is given up
 
 
 class Launch(NamedTuple):
@@ -154,7 +154,7 @@ def _first_words(guest: Guest, plan: Plan, how: Launch, child: Spawned) -> None:
         _await_read(child, how.incoming)
     with first_contact(child, lock_path=guest.folder / MONITOR_LOCK, name=guest.status.name) as monitor:
         if how.incoming is not None:
-            _await_load(monitor, child)
+            _await_load(monitor, child, how.incoming)
         _fill_in_live(guest, plan, child)
         finish(guest, plan.domain)
         _set_balloon(monitor, plan.domain)
@@ -216,13 +216,16 @@ def _await_read(child: Spawned, stream: int) -> None:
             limit = time.monotonic() + READ_STALL
 
 
-def _await_load(monitor: Monitor, child: Spawned) -> None:
+def _await_load(monitor: Monitor, child: Spawned, stream: int) -> None:
     """Waits until QEMU has read all of the memory. It ends by itself when the stream is not one."""
     from virtctl.qemu import verbs
 
     limit = time.monotonic() + LOAD_STALL
-    pause = 0.002
+    pause, place = 0.002, -1
     while True:
+        now = os.lseek(stream, 0, os.SEEK_CUR)  # QEMU reads through the same open file
+        if now != place:
+            limit, place = time.monotonic() + LOAD_STALL, now
         try:
             found = verbs.status(monitor)
         except VirtctlError as error:
@@ -234,5 +237,5 @@ def _await_load(monitor: Monitor, child: Spawned) -> None:
         if child.ended(pause):
             raise child.failure()
         if time.monotonic() > limit:
-            raise OperationTimeout("QEMU did not finish loading the saved memory")
+            raise OperationTimeout(f"QEMU did not finish loading the saved memory; it stopped at byte {place}")
         pause = min(pause * 1.3, 0.05)
