@@ -1,4 +1,4 @@
-"""The power goes at drawn moments of drawn verbs: what the disk holds then is old or new, and nobody's memory is lost."""
+"""The power goes at drawn moments of drawn verbs: what the disk holds is old or new, and no memory is lost."""
 
 from __future__ import annotations
 

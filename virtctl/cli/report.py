@@ -35,7 +35,12 @@ def lines(error: BaseException, *, hints: bool) -> Iterator[str]:
     elif isinstance(error, OSError):
         yield from (f"error: {text}" for text in getattr(error, "__notes__", [])[:1])  # what was attempted
         yield f"error: {_os_error(error)}"
-    elif isinstance(error, RecursionError):
+    else:
+        yield from _unforeseen(error)
+
+
+def _unforeseen(error: BaseException) -> Iterator[str]:
+    if isinstance(error, RecursionError):
         yield "error: internal error: the input is nested too deeply"
     elif isinstance(error, MemoryError):
         yield "error: out of memory"
