@@ -3,6 +3,7 @@ import os
 import random
 import stat
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from images import COOKIE, STREAM, XML, check, every_kind, libvirt_image, unpacked, write
 
 from virtctl.errors import ImageError, SystemFault
-from virtctl.qemu import saveheader
+from virtctl.qemu import chunkdigest, saveheader
+from virtctl.qemu.chunkdigest import ChunkDigest
 from virtctl.qemu.saveimage import define_xml, open_image
 
 
@@ -27,8 +29,9 @@ def test_every_byte_is_where_libvirt_expects_it(path):
     length = len(xml) + 1 + len(cookie) + 1 + 65536
     assert raw[:16] == b"LibvirtQemudSave"
     assert struct.unpack("<5I", raw[16:36]) == (2, length, 1, 0, len(xml) + 1)
-    assert raw[36:40] == b"vsd1"
-    assert raw[40:80] == struct.pack("<Q", len(STREAM)) + hashlib.sha256(STREAM).digest()
+    assert raw[36:40] == b"vsd2"
+    sums = struct.pack("<II", zlib.crc32(STREAM), len(STREAM))
+    assert raw[40:80] == struct.pack("<Q", len(STREAM)) + hashlib.sha256(sums).digest()
     head = raw[:80] + raw[92 : 92 + length]
     assert raw[80:92] == hashlib.sha256(head).digest()[:12]
     assert raw[92 : 92 + length] == (xml + b"\0" + cookie + b"\0").ljust(length, b"\0")
@@ -212,3 +215,32 @@ def test_the_form_of_2007_is_refused_when_cut_or_empty(path):
         open_image(legacy(path, b""))
     with pytest.raises(ImageError, match="not a migration stream"):
         open_image(legacy(path, b"something else"))
+
+
+def test_an_image_of_an_older_version_is_checked_by_its_own_rule(path):
+    write(path)
+    raw = path.read_bytes()
+    with open_image(path) as image:
+        header = image.header
+    data = raw[92 : 92 + header.data_length]
+    seal = saveheader.Seal(len(STREAM), hashlib.sha256(STREAM).digest(), saveheader.PLAIN)
+    old = saveheader.with_seal(header, data, seal)
+    path.write_bytes(old.pack() + raw[92:])
+    with open_image(path) as image:
+        assert image.verify()
+    path.write_bytes(old.pack() + raw[92:-1] + bytes([raw[-1] ^ 1]))
+    with open_image(path) as image, pytest.raises(ImageError, match="memory in it does not match"):
+        image.verify()
+
+
+@given(st.lists(st.binary(max_size=40)), st.integers(1, 64))
+def test_the_digest_does_not_depend_on_how_it_is_cut(pieces, chunk):
+    whole, cut = ChunkDigest(), ChunkDigest()
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(chunkdigest, "CHUNK", chunk)
+        for piece in pieces:
+            cut.update(piece)
+        whole.update(b"".join(pieces))
+        assert cut.digest() == whole.digest()
+        whole.update(b"\0")
+        assert cut.digest() != whole.digest()

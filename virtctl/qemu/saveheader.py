@@ -9,7 +9,7 @@ libvirt leaves the unused words zero and does not read them. virtctl keeps its s
 
    36  marker, 4 bytes
    40  length of the stream, 8 bytes, little endian
-   48  SHA-256 of the stream
+   48  digest of the stream, by the marker: `vsd2` see `chunkdigest`; `vsd1`, of older images, its SHA-256
    80  the first 12 bytes of the SHA-256 of the 80 bytes before (with the complete magic) and the data
 
 A file whose unused words are all zero has no seal and is read unchecked, as libvirt does. Anything else there must be
@@ -31,7 +31,7 @@ PADDING = 65536
 MAX_XML = 16 * 1024 * 1024
 MAX_DATA = 2 * MAX_XML + PADDING + 2
 COMPRESSIONS = ("raw", "gzip", "bzip2", "xz", "lzop", "zstd")  # the index is the number in the header
-_MARKER = b"vsd1"
+PLAIN, CHUNKED = b"vsd1", b"vsd2"
 _WORDS = 5
 _UNUSED = SIZE - 16 - 4 * _WORDS
 _SEAL = struct.Struct("<4sQ32s12s")
@@ -63,10 +63,11 @@ class Header(NamedTuple):
 
 
 class Seal(NamedTuple):
-    """What the seal says of the stream: its length in bytes and its SHA-256."""
+    """What the seal says of the stream: its length in bytes and its digest, by a rule of that marker."""
 
     stream_length: int
     stream_hash: bytes
+    marker: bytes = CHUNKED
 
 
 def parse(raw: bytes) -> Header:
@@ -137,7 +138,7 @@ def split_data(header: Header, data: bytes) -> tuple[str, str | None]:
 
 def with_seal(header: Header, data: bytes, seal: Seal) -> Header:
     """The header with its seal in the unused words."""
-    bare = _SEAL.pack(_MARKER, seal.stream_length, seal.stream_hash, bytes(12))
+    bare = _SEAL.pack(seal.marker, seal.stream_length, seal.stream_hash, bytes(12))
     header = header._replace(unused=bare)
     return header._replace(unused=bare[:-12] + _head_hash(header, data))
 
@@ -150,12 +151,12 @@ def read_seal(header: Header, data: bytes, *, trust_head: bool = False) -> Seal 
     if not any(header.unused):
         return None
     marker, length, stream_hash, head_hash = _SEAL.unpack(header.unused)
-    if marker != _MARKER or not (trust_head or head_hash == _head_hash(header, data)):
+    if marker not in (PLAIN, CHUNKED) or not (trust_head or head_hash == _head_hash(header, data)):
         raise ImageError(
             "save image is damaged: its header and domain XML do not match their checksum",
             hint="if another program edited the XML in it, save-image-define with the right XML makes it good again",
         )
-    return Seal(length, stream_hash)
+    return Seal(length, stream_hash, marker)
 
 
 def _head_hash(header: Header, data: bytes) -> bytes:

@@ -74,7 +74,9 @@ class SaveImage:
             return False
         import hashlib
 
-        digest = hashlib.sha256()
+        from virtctl.qemu.chunkdigest import ChunkDigest
+
+        digest = ChunkDigest() if self.seal.marker == saveheader.CHUNKED else hashlib.sha256()
         view = memoryview(bytearray(compress.CHUNK))
         done = 0
         while done < self.stream_length:

@@ -15,12 +15,12 @@ _WAITING = BEHIND - 2  # beside the one that is being worked on and the one that
 
 
 class StreamDigest:
-    """SHA-256. A piece that is handed over must stay as it is until `BEHIND` have been, or `digest` has returned."""
+    """A `ChunkDigest`. A piece must stay as it is until `BEHIND` have been handed over, or `digest` has returned."""
 
     def __init__(self) -> None:
-        import hashlib
+        from virtctl.qemu.chunkdigest import ChunkDigest
 
-        self._hash = hashlib.sha256()
+        self._hash = ChunkDigest()
         self._length = 0
         self._pieces: queue.Queue[bytes | memoryview | None] | None = None
         self._thread: threading.Thread | None = None
