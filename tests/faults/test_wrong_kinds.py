@@ -260,3 +260,18 @@ def test_one_folder_that_cannot_be_written(lab: Lab, program: Program, source: P
         program.ok("blockjob", NAME, "vda", "--pivot")
     lab.driver.destroy(NAME)
     lab.driver.start(NAME, StartOptions())
+
+
+@pytest.mark.fault(28, 35)
+def test_a_definition_that_cannot_be_read_is_not_taken_for_none(lab: Lab, program: Program) -> None:
+    """A pivot that took the guest for one without a definition would leave the old image in it and succeed."""
+    lab.copying()
+    path = lab.folder.parent / "etc" / "qemu" / "g.xml"
+    path.rename(path.with_name("aside"))
+    path.symlink_to("aside")
+    assert str(path) in program.error("blockjob", NAME, "vda", "--pivot")
+    assert lab.driver.blockjob(NAME, "vda") is not None
+    path.unlink()
+    path.with_name("aside").rename(path)
+    program.ok("blockjob", NAME, "vda", "--pivot")
+    assert str(lab.copy) in lab.driver.dumpxml(NAME, DumpOptions(inactive=True))

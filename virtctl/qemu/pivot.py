@@ -38,6 +38,7 @@ from virtctl.qemu.sources import find_disk, put_image
 from virtctl.schema.element import Mode
 from virtctl.state.atomic import remove_file
 from virtctl.state.journal import Journal, Operation, Record
+from virtctl.state.names import identify
 from virtctl.state.rewrite import Rewrite
 
 if TYPE_CHECKING:
@@ -145,9 +146,14 @@ def _prepared(guest: Guest, job: Job) -> Iterator[Papers]:
 def rewriting(context: Context, name: str, uuid: str, job: Job) -> AbstractContextManager[Rewrite | None]:
     """The change of the stored definition, None where there is none or where its disk has another image already."""
     store = context.store
-    if store.uuid_of(name) != uuid:
+    try:
+        text = store.load(name)  # one that cannot be read just now is there all the same: the error goes up
+        if identify(text).uuid != uuid:
+            return nullcontext()
+    except SystemFault:
+        raise
+    except VirtctlError:  # there is none, or it is no definition
         return nullcontext()
-    text = store.load(name)
     try:
         disk = find_disk(read_domain(text, STORED), job.target)
     except InvalidArgument:
