@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support import documents, guests
+from tests.support import documents, guests, linux_guest
 from tests.support.program import Program, end_guests
 from tests.support.waiting import eventually
 from virtctl.drivers.qemu import QemuDriver
@@ -196,3 +197,36 @@ def test_a_drive_and_a_cable_are_changed_where_they_are(guest: Program, tmp_path
     assert "live update of device 'interface' is not supported" in refused
     document.write_text(drive.replace("sdc", "sdd"))
     assert "no target device sdd" in guest.error("update-device", "vm", document, "--config")
+
+
+def test_linux_sees_what_is_plugged_in_and_lets_it_go(
+    virtctl: Program, linux: tuple[Path, Path], tmp_path: Path
+) -> None:
+    log, disk = tmp_path / "linux.log", image(tmp_path, "d.img")
+    document, own = tmp_path / "linux.xml", tmp_path / "linux.img"
+    guests.write_image(own, b"", 8 * 2**20)
+    text = documents.linux_machine("vm", own, None, linux, linux_guest.CMDLINE)
+    document.write_text(text.replace("<serial type='pty'/>", f"<serial type='pty'><log file='{log}'/></serial>"))
+    virtctl.ok("define", document)
+    virtctl.ok("start", "vm")
+    eventually(lambda: guests.last_printed(log) >= 1, "Linux writes its disk")
+
+    pattern = re.compile(rb"devices: (.*?)\r?\n")
+
+    def devices() -> set[str]:
+        before = log.stat().st_size
+        with Path(virtctl.ok("ttyconsole", "vm").strip()).open("wb", buffering=0) as console:
+            console.write(b"devices\n")
+            answer = eventually(lambda: pattern.search(log.read_bytes()[before:]), "it answers")
+        return set(answer[1].decode().split())
+
+    assert not devices() & {"vdb", "eth0"}
+    virtctl.ok("attach-disk", "vm", disk, "vdb", "--persistent")
+    virtctl.ok("attach-interface", "vm", "user", "none", "--model", "virtio")
+    eventually(lambda: devices() >= {"vdb", "eth0"}, "Linux sees them")
+    virtctl.ok("detach-disk", "vm", "vdb", "--persistent")
+    virtctl.ok("detach-interface", "vm", "user")
+    assert not devices() & {"vdb", "eth0"}
+    assert targets(virtctl) == targets(virtctl, "--inactive") == ["vda"]
+    printed = guests.printed_numbers(log)
+    assert printed == list(range(1, printed[-1] + 1))

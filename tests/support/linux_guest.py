@@ -4,7 +4,8 @@
 
     READY                     once its modules are loaded and it listens to the power button
     sector 00000001           after each sector of its disk that it wrote and synced, about ten times a second
-    heard: TEXT               for each line typed on its console; `off`, `reboot` and `crash` are obeyed
+    heard: TEXT               for each line typed on its console; `off`, `reboot` and `crash` are obeyed,
+                              `devices` answers `devices: ...` with the disks and network cards
     power button              when ACPI asked it to stop; it then does
 """
 
@@ -44,6 +45,7 @@ listen() {{
     while read -r words; do
         echo "heard: $words"
         case $words in
+            devices) echo "devices:" $(ls /sys/block /sys/class/net) ;;
             off) poweroff -f ;;
             reboot) reboot -f ;;
             crash) echo c >/proc/sysrq-trigger ;;
