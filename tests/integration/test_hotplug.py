@@ -113,6 +113,17 @@ def test_what_cannot_be_plugged_leaves_nothing(guest: Program, tmp_path: Path) -
     assert "domain is not running" in guest.error("attach-disk", "vm", disk, "vdb")
 
 
+def test_a_guest_without_acpi_is_told_what_it_lacks(virtctl: Program, tmp_path: Path) -> None:
+    document = tmp_path / "vm.xml"
+    document.write_text(documents.machine("vm", guests.counter_image(tmp_path / "vm.img")))
+    virtctl.ok("define", document)
+    virtctl.ok("start", "vm")
+    refused = virtctl.error("attach-disk", "vm", image(tmp_path, "d.img"), "vdb", "--persistent")
+    assert "does not support hotplugging" in refused
+    assert "<features><acpi/></features>" in refused
+    assert targets(virtctl) == targets(virtctl, "--inactive") == ["vda"]
+
+
 def test_a_guest_that_does_not_let_go_is_told_and_believed_later(
     guest: Program, driver: QemuDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ from virtctl.state.journal import Journal, Operation
 from virtctl.values import Affect
 
 PLUGGABLE = ("disk", "interface", "controller", "rng", "input", "hostdev", "watchdog")
+_NO_HOTPLUG = "PCI devices are plugged in by ACPI: the guest needs <features><acpi/></features> from its start on"
 DISK_BUSES = ("virtio", "scsi", "usb")
 
 
@@ -141,7 +142,9 @@ def _plug(context: Context, guest: Guest, plan: Plan, device: Device, stored: Do
         with explained(context.paths):
             plugs.plug(guest, options, device if isinstance(device, Interface) else None, plan)
         guest.write_live(plan.domain)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, VirtctlError) and "does not support hotplugging" in error.message:
+            error.hint = _NO_HOTPLUG
         _give_up(context, guest, record)
         raise
     record.done()
