@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from virtctl.errors import SystemFault
-from virtctl.state.liveness import boot_id
+from virtctl.state.liveness import boot_id, start_time
 
 _FREEZERS = ("__refrigerator", "do_freezer_trap")  # where a frozen process waits, in the kernel's first and second way
 
@@ -66,8 +66,7 @@ def alive(identity: ProcessId) -> bool:
     """Whether this very process still runs: not a later one with its pid, not one of an earlier boot, not a zombie."""
     if identity.pid <= 1 or identity.boot_id != boot_id():
         return False
-    found = _stat(identity.pid)
-    return found is not None and found[1] == identity.start_time and found[0] not in "ZX"
+    return start_time(identity.pid) == identity.start_time
 
 
 def standing_still(identity: ProcessId) -> str:

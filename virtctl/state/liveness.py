@@ -7,10 +7,13 @@ boot's own id tell them apart.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from virtctl.errors import SystemFault
 
+ENDING = 1.0  # seconds for which a process that is on its way out is waited for
+_DEAD = (b"Z", b"X", b"x")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -27,8 +30,21 @@ def boot_id() -> str:
 def start_time(pid: int) -> int | None:
     """When process `pid` started, in clock ticks since the boot; None when it is gone or only a zombie is left.
 
-    Raises `SystemFault` where that cannot be found out, for want of descriptors for one.
+    A process whose first thread has ended holds its files and their locks until the others have: that is waited for,
+    up to `ENDING` seconds. Raises `SystemFault` where it cannot be found out, for want of descriptors for one.
     """
+    limit = time.monotonic() + ENDING
+    while (fields := _fields(pid)) is not None and fields[0] in _DEAD:
+        if int(fields[17]) <= 1:  # its threads
+            return None
+        if time.monotonic() > limit:
+            break
+        time.sleep(0.001)
+    return None if fields is None else int(fields[19])
+
+
+def _fields(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat from the third on, the state; None when there is no such process."""
     if pid <= 0:
         return None
     try:
@@ -38,9 +54,7 @@ def start_time(pid: int) -> int | None:
     except OSError as cause:
         raise SystemFault(f"cannot read '/proc/{pid}/stat'", cause) from cause
     fields = stat[stat.rfind(b")") + 2 :].split()  # the command name before it may hold blanks and brackets
-    if len(fields) < 20 or fields[0] in (b"Z", b"X", b"x"):
-        return None
-    return int(fields[19])
+    return fields if len(fields) >= 20 else None
 
 
 def is_alive(pid: int, started: int, boot: str) -> bool:

@@ -88,9 +88,14 @@ def _kill(lab: Lab, moment: float) -> tuple[float | None, str]:
 
 
 def _reaped(lab: Lab) -> bool:
-    """What the guard may still be at is gone with the next command at the latest."""
-    lab.context("next").find("vm1")
-    return not [path for path in lab.folder.iterdir() if path.name.startswith((".tmp", "memory"))]
+    """What the guard may still be at, which no command waits for, is gone with a next command soon."""
+    limit = time.monotonic() + 2
+    while time.monotonic() < limit:
+        lab.context("next").find("vm1")
+        if not [path for path in lab.folder.iterdir() if path.name.startswith((".tmp", "memory"))]:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _check_image(lab: Lab, image: Path, moment: float) -> str:
