@@ -114,9 +114,10 @@ def _attach_live(context: Context, guest: Guest, device: Node, stored: Domain | 
     if device.tag not in PLUGGABLE:
         raise OperationUnsupported(f"live attach of device '{device.tag}' is not supported")
     root = xmlio.read(guest.live_text())
+    known = {one.get("alias/@name", "") or "" for one in plugging.devices_node(root).children}
     _add(root, device)
     live = complete(to_text(root), context.host, LIVE)
-    *controllers, wanted = _new_devices(live, {one.id for one in devices_of(guest.live())})
+    *controllers, wanted = _new_devices(live, known)
     with ExitStack() as undo:
         plan = _plan(context, guest, live)
         _prepare(context, plan, [wanted], undo)
@@ -223,8 +224,9 @@ def _spoken(guest: Guest, device: Device) -> Device:
 
 
 def _detach_live(context: Context, guest: Guest, find: Callable[[Node], Node], stored: Domain | None) -> None:
-    device = _to_detach(guest, find(xmlio.read(guest.live_text())))
-    backs = plugs.behind(build_device(device, _plan(context, guest, guest.live())))
+    live = guest.live()
+    device = _to_detach(guest, live, find(xmlio.read(guest.live_text())))
+    backs = plugs.behind(build_device(device, _plan(context, guest, live)))
     record = Journal(context.paths, command=context.command).open(
         guest.status.uuid, DETACH, name=guest.status.name, alias=device.id, backs=backs,
         after=None if stored is None else write_domain(stored, STORED))
@@ -248,12 +250,12 @@ def _detach_live(context: Context, guest: Guest, find: Callable[[Node], Node], s
     record.done()
 
 
-def _to_detach(guest: Guest, node: Node) -> Device:
+def _to_detach(guest: Guest, live: Domain, node: Node) -> Device:
     """The device that the live document has at `node`. Raises OperationUnsupported for what cannot be taken out."""
     if node.tag not in PLUGGABLE:
         raise OperationUnsupported(f"live detach of device '{node.tag}' is not supported")
     alias = node.get("alias/@name")
-    device = next(one for one in devices_of(guest.live()) if one.id == alias and one.tag == node.tag)
+    device = next(one for one in devices_of(live) if one.id == alias and one.tag == node.tag)
     _check(device)
     if isinstance(device, Disk) and device.target in remembered(guest):
         raise OperationFailed(f"disk '{device.target}' already in active block job",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from virtctl.cli.commands.describing import affected
-from virtctl.cli.commands.media import printed
+from virtctl.cli.commands.media import devices_in, printed
 from virtctl.cli.files import read_file
 from virtctl.cli.operands import Flag, Text, command, domain, exclusive
 from virtctl.cli.session import Session
@@ -201,12 +201,10 @@ def detach_disk(session: Session, domain: str, target: str, print_xml: bool, **g
 
 def _present(session: Session, ref: str, tag: str, affect: Affect, name: str) -> Node | None:
     """The device of the document that is changed which names `name`: its target, its source or its address."""
-    from virtctl.schema.xmlio import read
-
     options = DumpOptions(inactive=affect.config and not affect.live, security_info=True)
-    devices = read(session.driver.dumpxml(ref, options)).find("devices") or Node("devices")
     paths = ("target/@dev", "source/@file", "source/@dev", "mac/@address")
-    return next((one for one in devices.all(tag) if name in [one.get(path) for path in paths]), None)
+    devices = devices_in(session, ref, tag, options)
+    return next((one for one in devices if name in [one.get(path) for path in paths]), None)
 
 
 # Network cards
@@ -328,11 +326,8 @@ def detach_interface(session: Session, domain: str, type: str, mac: str | None, 
 
 
 def _card(session: Session, ref: str, kind: str, mac: str | None, affect: Affect) -> Node:
-    from virtctl.schema.xmlio import read
-
     options = DumpOptions(inactive=affect.config and not affect.live)
-    devices = read(session.driver.dumpxml(ref, options)).find("devices") or Node("devices")
-    found = [one for one in devices.all("interface") if one.attrs.get("type") == kind]
+    found = [one for one in devices_in(session, ref, "interface", options) if one.attrs.get("type") == kind]
     if not found:
         raise VirtctlError(f"No interface found whose type is {kind}")
     if mac is None and len(found) > 1:

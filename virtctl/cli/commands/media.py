@@ -10,12 +10,17 @@ from virtctl.schema.node import Node, to_text
 from virtctl.values import BlockRow, DumpOptions
 
 
-def device_xml(session: Session, ref: str, tag: str, options: DumpOptions, wanted: tuple[str, ...]) -> Node:
-    """A device of the document; `wanted` are its target, source or address."""
+def devices_in(session: Session, ref: str, tag: str, options: DumpOptions) -> list[Node]:
+    """The devices of one kind in a domain's document."""
     from virtctl.schema.xmlio import read
 
-    devices = read(session.driver.dumpxml(ref, options)).find("devices") or Node("devices")
-    for device in devices.all(tag):
+    devices = read(session.driver.dumpxml(ref, options)).find("devices")
+    return [] if devices is None else list(devices.all(tag))
+
+
+def device_xml(session: Session, ref: str, tag: str, options: DumpOptions, wanted: tuple[str, ...]) -> Node:
+    """A device of the document; `wanted` are its target, source or address."""
+    for device in devices_in(session, ref, tag, options):
         names = {value for node in (device, *device.children) for value in node.attrs.values()}
         if names.issuperset(wanted):
             return device
